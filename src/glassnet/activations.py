@@ -254,7 +254,7 @@ def _d_softplus(a: Array, z: Array) -> Array:
 
 def _d_silu(a: Array, z: Array) -> Array:
     s = sigmoid(a)
-    return s + z * (1 - s)
+    return s + np.clip(a, -_BEYOND_TAILS, _BEYOND_TAILS) * s * (1 - s)
 
 
 def _d_gelu(a: Array, z: Array) -> Array:
