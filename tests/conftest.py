@@ -1,0 +1,17 @@
+"""What several test modules share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder with ``mnist/`` and ``book/``; tests that need real MNIST skip where it is absent."""
+    folder = Path(os.environ.get("GLASSNET_DATA") or "no-data-folder")
+    if not (folder / "mnist").is_dir():
+        pytest.skip("GLASSNET_DATA does not name a folder with mnist/ and book/")
+    return folder
