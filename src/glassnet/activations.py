@@ -106,7 +106,7 @@ def relu(x: Array) -> Array:
 @_numeric
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:
     """Return x where x > 0, else slope · x (Maas et al. 2013)."""
-    return np.where(x > 0, x, x * x.dtype.type(slope))
+    return x * np.where(x > 0, x.dtype.type(1), x.dtype.type(slope))
 
 
 @_numeric
@@ -133,7 +133,7 @@ def softplus(x: Array) -> Array:
 
 @_numeric
 def silu(x: Array) -> Array:
-    """Return x · sigmoid(x), also called swish; -infinity gives the limit, -0."""
+    """Return x · sigmoid(x), also called swish; -infinity gives the limit 0, to within 1e-35 in float32."""
     return np.maximum(x, -_BEYOND_TAILS) * sigmoid(x)
 
 

@@ -73,7 +73,7 @@ class Input:
     def numbers(self, rows: Array, dtype: np.dtype[Any]) -> Array:
         """Return raw or ready ``rows`` as what the first step reads."""
         if rows.dtype.kind in "iu" and (self.scale, self.shift) != (1.0, 0.0):
-            return rows * dtype.type(self.scale) + dtype.type(self.shift)
+            return np.multiply(rows, self.scale, dtype=dtype) + dtype.type(self.shift)
         return rows.astype(dtype, copy=False)
 
 

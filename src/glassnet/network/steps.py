@@ -63,6 +63,11 @@ class Step(abc.ABC):
         """What errors and tables call this step."""
         return self.name or self.KIND
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        for array in self.arrays.values():  # NumPy's own copies and pickles come back writeable
+            array.flags.writeable = False
+
     @property
     def arrays(self) -> Mapping[str, Array]:
         """The parameters that are arrays, by field name."""
@@ -217,7 +222,8 @@ class ScaleShift(Step):
         return _broadcast(self, shapes[0], self.scale.shape, self.shift.shape)
 
     def apply(self, *values: Array) -> Array:
-        return values[0] * self.scale + self.shift
+        x, scale, shift = _aligned((values[0], self.scale[np.newaxis], self.shift[np.newaxis]))
+        return x * scale + shift
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,7 +347,7 @@ def _broadcast(step: Step, *shapes: Shape) -> Shape:
 
 
 def _aligned(values: tuple[Array, ...]) -> list[Array]:
-    """Return the batches with row shapes of equal length, so that they broadcast row by row."""
+    """Return the batches, or single rows for all, with row shapes of equal length, so that they broadcast by row."""
     longest = max(value.ndim for value in values)
     return [value.reshape(len(value), *(1,) * (longest - value.ndim), *value.shape[1:]) for value in values]
 

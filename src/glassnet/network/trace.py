@@ -58,7 +58,11 @@ class Trace(Mapping[str, Array]):
 
     def __str__(self) -> str:
         with np.printoptions(precision=4, threshold=12, suppress=True):
-            return "\n".join(f"{name:>4} {value.shape!s:<12} {value}" for name, value in self.items())
+            lines = []
+            for name, value in self.items():
+                title = f"{name:>4} {value.shape!s:<12} "
+                lines.append(title + str(value).replace("\n", "\n" + " " * len(title)))
+            return "\n".join(lines)
 
 
 def trace(network: Network, x: Sequence[npt.ArrayLike]) -> Trace:
