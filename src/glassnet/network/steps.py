@@ -95,7 +95,7 @@ def frozen_parameters(values: npt.ArrayLike, what: str) -> Array:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"{what} must be real numbers, found dtype {array.dtype}")
-    if array.dtype not in (np.float32, np.float64):
+    if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     if array.flags.writeable or not array.flags.c_contiguous or not array.dtype.isnative:
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
