@@ -1,0 +1,104 @@
+"""Draw the pictures of the documents: ``python docs/make_images.py`` writes docs/images/*.svg."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from glassnet import Dense, Network, digits
+from glassnet.activations import Array
+from glassnet.plots import BLUE, GREY, ORANGE, plot_activations, plot_step_sigmoid, plot_trace, saved_figure
+
+DOCS = Path(__file__).parent
+IMAGES = DOCS / "images"
+CORNERS = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+
+AND = Dense([[0.5], [0.5]], [-0.7], "step")
+NAND = Dense([[-0.5], [-0.5]], [0.7], "step")
+OR = Dense([[0.5], [0.5]], [-0.2], "step")
+XOR = Network([Dense([[-0.5, 0.5], [-0.5, 0.5]], [0.7, -0.2], "step"), AND])
+GATES: dict[str, Dense | Network] = {"AND": AND, "NAND": NAND, "OR": OR, "XOR": XOR}
+
+THREE_LAYERS = Network(
+    [
+        Dense([[0.1, 0.3, 0.5], [0.2, 0.4, 0.6]], [0.1, 0.2, 0.3], "sigmoid"),
+        Dense([[0.1, 0.4], [0.2, 0.5], [0.3, 0.6]], [0.1, 0.2], "sigmoid"),
+        Dense([[0.1, 0.3], [0.2, 0.4]], [0.1, 0.2]),
+    ]
+)
+
+
+def gates(path: Path) -> None:
+    """Draw where each gate says 1: one straight edge for a neuron, a band between two for XOR."""
+    with saved_figure(path, 9, 2.7) as figure:
+        for axes, (name, gate) in zip(figure.subplots(1, len(GATES)), GATES.items(), strict=True):
+            side = np.linspace(-0.5, 1.5, 401)
+            plane = np.stack(np.meshgrid(side, side), axis=-1)
+            answer = gate(plane.reshape(-1, 2)).reshape(401, 401)
+            axes.contourf(side, side, answer, levels=[0.5, 1.5], colors=[BLUE], alpha=0.15)
+            axes.contour(side, side, answer, levels=[0.5], colors=[BLUE], linewidths=1)
+            for corner, value in zip(CORNERS, gate(CORNERS).ravel(), strict=True):
+                axes.plot(*corner, "o", markersize=9, markeredgecolor=BLUE, color=BLUE if value else "white")
+            axes.set(xticks=(0, 1), yticks=(0, 1), xlabel="x₁", ylabel="x₂", aspect="equal")
+            axes.set_title(name, fontweight="bold", loc="left")
+
+
+def three_layers(path: Path) -> None:
+    """Draw the chapter's network with its weights on the lines and its numbers in the neurons."""
+    trace = THREE_LAYERS.trace([1.0, 0.5])
+    columns = [trace[name] for name in ("x", "z1", "z2", "y")]
+    with saved_figure(path, 8.5, 4.2) as figure:
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        axes.set(xlim=(-0.45, 3.6), ylim=(-1.9, 1.9))
+        for column, layer in enumerate(THREE_LAYERS.layers):
+            _lines(axes, column, layer)
+        for column, values in enumerate(columns):
+            for value, height in zip(values, _heights(len(values)), strict=True):
+                axes.plot(column, height, "o", markersize=42, color="white", markeredgecolor=BLUE, markeredgewidth=1.5)
+                axes.text(column, height, f"{value:.4g}", ha="center", va="center", fontsize=9)
+        titles = ("x", "z1 = sigmoid(a1)", "z2 = sigmoid(a2)", "y = a3")
+        for column, title in enumerate(titles):
+            axes.text(column, 1.75, title, ha="center", color=GREY, fontsize=10)
+
+
+def _heights(count: int) -> Array:
+    return 1.1 * (np.arange(count) - (count - 1) / 2)[::-1]
+
+
+def _lines(axes: Axes, column: int, layer: Dense) -> None:
+    ends = _heights(layer.outputs)
+    for i, start in enumerate(_heights(layer.inputs)):
+        for j, end in enumerate(ends):
+            weight = layer.weights[i, j]
+            axes.plot([column, column + 1], [start, end], color=BLUE, alpha=0.35, linewidth=5 * weight, zorder=1)
+            along = 0.3 + 0.12 * j
+            axes.text(
+                column + along, start + along * (end - start), f"{weight:g}", ha="center", va="center", fontsize=7.5,
+                zorder=2, bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none"},
+            )  # fmt: skip
+    for end, bias in zip(ends, layer.bias, strict=True):
+        axes.text(column + 1, end - 0.42, f"b {bias:g}", ha="center", va="center", fontsize=7.5, color=ORANGE)
+
+
+def digit(path: Path) -> None:
+    """Draw what the shipped network makes of one of the example pictures."""
+    network = digits.load_model("digits")
+    prepared = digits.prepare(digits.read_picture(DOCS.parent / "examples" / "digits" / "7.png"))
+    plot_trace(network.trace(prepared), prepared, path, labels=network.labels)
+
+
+IMAGE_MAKERS: dict[str, Callable[[Path], None]] = {
+    "step-sigmoid.svg": plot_step_sigmoid,
+    "activations.svg": plot_activations,
+    "gates.svg": gates,
+    "three-layers.svg": three_layers,
+    "digit.svg": digit,
+}
+
+if __name__ == "__main__":
+    for name, make in IMAGE_MAKERS.items():
+        make(IMAGES / name)
