@@ -1,0 +1,5 @@
+"""The command line: ``glassnet`` and ``python -m glassnet``."""
+
+from glassnet.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,76 @@
+"""Pictures with the answers to them, for ``evaluate`` and ``train``: MNIST's files, or folders named 0 … 9."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import glassnet
+from glassnet.cli.errors import complain
+from glassnet.cli.pictures import paths_of
+from glassnet.cli.progress import Progress
+from glassnet.errors import GlassnetError, MissingFileError, OptionError
+from glassnet.network.steps import Array
+
+DIGITS = tuple(str(digit) for digit in range(10))
+PARTS = ("train", "test")
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="FOLDER",
+        help="MNIST's four files, or folders named 0 to 9 of pictures; left out: MNIST, downloaded once.",
+    ),
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Pictures as the network is shown them, (n, 28, 28) of uint8, what they are, and how many could not be read."""
+
+    pictures: Array
+    labels: Array
+    unreadable: int = 0
+
+
+def labelled(folder: Path | None, part: str | None, *, otherwise: str) -> Labelled:
+    """Return ``part``, or the part ``otherwise``, of the MNIST files in ``folder``, or all pictures in its folders.
+
+    Without a folder it is MNIST itself. Raises what reading the files raises, OptionError for a part of a folder of
+    pictures, which has none.
+    """
+    if folder is None:
+        both = glassnet.datasets.load_mnist(normalize=False, flatten=False)
+        x, t = both[PARTS.index(part or otherwise)]
+        return Labelled(x[:, 0], t)
+    classes = [name for name in DIGITS if (folder / name).is_dir()]
+    if not classes:
+        try:
+            return Labelled(*glassnet.datasets.read_mnist(folder, part or otherwise))
+        except MissingFileError as error:
+            raise MissingFileError(error.message, hint=f"{error.hint}, or folders named 0 to 9 of pictures") from None
+    if part is not None:
+        raise OptionError(f"{folder} holds folders of pictures, which have no part {part!r}", hint="leave --part out")
+    return _from_pictures([(path, int(name)) for name in classes for path in paths_of(str(folder / name))])
+
+
+def _from_pictures(paths: list[tuple[str, int]]) -> Labelled:
+    pictures, labels = [], []
+    with Progress("preparing", len(paths)) as progress:
+        for path, label in paths:
+            progress.advance()
+            try:
+                pictures.append(glassnet.digits.prepare(glassnet.digits.read_picture(path)))
+            except (GlassnetError, OSError) as error:
+                complain(error)
+            else:
+                labels.append(label)
+    if not pictures:
+        raise MissingFileError("none of the pictures could be read")
+    return Labelled(np.stack(pictures), np.array(labels, dtype=np.uint8), len(paths) - len(pictures))

@@ -1,0 +1,35 @@
+"""The pictures a command is given: files, folders of them, ``-`` for standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from glassnet.errors import PictureError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+STANDARD_INPUT = "-"
+
+
+def paths_of(given: str) -> list[str]:
+    """Return ``given`` itself or, where it is a folder, the paths of the pictures in it, sorted.
+
+    Raises PictureError for a folder without pictures.
+    """
+    if given == STANDARD_INPUT or not Path(given).is_dir():
+        return [given]
+    found = sorted(str(path) for path in Path(given).iterdir() if _is_picture(path))
+    if not found:
+        raise PictureError(f"no picture in the folder {given}", hint=f"pictures are files named {', '.join(SUFFIXES)}")
+    return found
+
+
+def source_of(path: str) -> str | BinaryIO:
+    """Return what ``glassnet.digits.read_picture`` reads for ``path``."""
+    return sys.stdin.buffer if path == STANDARD_INPUT else path
+
+
+def _is_picture(path: Path) -> bool:
+    # Names that begin with a dot are what systems leave beside pictures: ._three.png, for one.
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

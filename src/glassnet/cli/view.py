@@ -1,0 +1,184 @@
+"""The see-through view: one picture's way through a network, laid out for the width of the terminal.
+
+Every number shown is one of the trace, rounded to three digits after the point, and every sum is written out so that
+a reader can check it by hand. Neurons, rows and columns are counted from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from glassnet.cli import blocks
+from glassnet.network import Dense, LayerTrace, Network, Trace
+from glassnet.network.steps import Array
+
+_NEURON_WIDTH = 38  # of the account of one hidden neuron; there are as many as stand side by side
+_GAP = 3
+_NEURON_INPUTS = 5
+_WINNER_INPUTS = 10
+
+
+def explanation(
+    network: Network, trace: Trace, picture: Array, probabilities: Array, *, width: int, grey: bool
+) -> Iterator[RenderableType]:
+    """Give the parts of the view, from the picture to the sum behind the winning output.
+
+    trace: of one row. picture: as the network was shown it, (height, width) of uint8. grey: see ``blocks.picture``.
+    """
+    labels = [str(label) for label in network.labels or range(len(probabilities))]
+    yield _answer(picture, trace[network.inputs[0].name], probabilities, labels, width, grey)
+    for layer, inputs in zip(trace.layers, _inputs(network, picture), strict=True):
+        yield _heading(layer, inputs)
+        if layer is trace.layers[-1]:
+            yield _winner(layer, inputs, labels, probabilities, width)
+        else:
+            yield _hidden(layer, inputs, width)
+
+
+# --- what the network sees, and what it says ----------------------------------------------------------------
+
+
+def _answer(
+    picture: Array, x: Array, probabilities: Array, labels: Sequence[str], width: int, grey: bool
+) -> RenderableType:
+    best = int(np.argmax(probabilities))
+    length = min(40, width - picture.shape[1] - max(map(len, labels)) - 17)
+    bars = Table.grid(padding=(0, 1))
+    for index, (label, probability) in enumerate(zip(labels, probabilities, strict=True)):
+        won = index == best
+        bars.add_row(
+            Text(f"{'▶' if won else ' '} {label}", "bold" if won else ""),
+            blocks.bar(float(probability), length, blocks.UP if won else ""),
+            Text(f"{100 * probability:6.2f} %", "bold" if won else ""),
+        )
+    beside = Table.grid(padding=(0, _GAP, 0, 0))
+    said = Text.assemble("The network says ", (labels[best], "bold"), ".\n")
+    beside.add_row(blocks.picture(picture, grey=grey), Group(said, bars))
+    height, wide = picture.shape
+    return Group(beside, Text(f"\nx: the {height} × {wide} pixels, as numbers from {x.min():.3f} to {x.max():.3f}\n"))
+
+
+# --- the layers ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a layer reads: its symbol in formulas and, where it is the picture itself, the picture's shape."""
+
+    symbol: str
+    picture_shape: tuple[int, ...] = ()
+
+    def name(self, index: int) -> str:
+        if not self.picture_shape:
+            return f"{self.symbol}[{index}]"
+        row, column = divmod(index, self.picture_shape[1])
+        return f"row {row:2} col {column:2}"
+
+
+def _inputs(network: Network, picture: Array) -> Iterator[_Inputs]:
+    """Give what each dense layer reads, under the names of the trace."""
+    symbols = {given.name: "x" for given in network.inputs}
+    number = 0
+    for step, sources in zip(network.steps, network.sources, strict=True):
+        symbols[step.name] = step.name
+        if isinstance(step, Dense):
+            number += 1
+            symbols[step.name] = f"z{number}"
+            symbol = symbols[sources[0]]
+            yield _Inputs(symbol, picture.shape if symbol == "x" and step.inputs == picture.size else ())
+
+
+def _heading(layer: LayerTrace, inputs: _Inputs) -> RenderableType:
+    n = layer.number
+    formula = f"a{n} = {inputs.symbol}·W{n} + b{n}   z{n} = {layer.layer.activation}(a{n})"
+    title = Text.assemble((f"layer {n}", "bold"), f"   {layer.layer.inputs} → {layer.layer.outputs}   {formula}")
+    return Group(Rule(title, align="left", style="dim"), "")
+
+
+def _hidden(layer: LayerTrace, inputs: _Inputs, width: int) -> RenderableType:
+    count = max(1, (width + _GAP) // (_NEURON_WIDTH + _GAP))
+    accounts = Table.grid(padding=(0, _GAP, 0, 0))
+    accounts.add_row(*(_account(layer, neuron, inputs) for neuron in _strongest(layer.z, count)))
+    zeros = int((layer.z == 0).sum())
+    silent = f"; {zeros} of {len(layer.z)} are 0" if zeros else ""
+    return Group(
+        Text(f"z{layer.number}: {len(layer.z)} neurons, from {layer.z.min():.3f} to {layer.z.max():.3f}{silent}\n"),
+        *blocks.columns(layer.z, width),
+        Text("\nThe strongest neurons, and what pushes them up (+) and down (-):\n"),
+        accounts,
+        "",
+    )
+
+
+def _account(layer: LayerTrace, neuron: int, inputs: _Inputs) -> RenderableType:
+    """Tell how one neuron came to its a and z."""
+    pushes = layer.contributions(neuron)
+    rest = np.setdiff1d(np.arange(len(pushes)), chosen := _strongest(pushes, _NEURON_INPUTS))
+    parts: list[RenderableType] = [Text(f"neuron {neuron}", "bold")]
+    if inputs.picture_shape:
+        parts.append(blocks.pushes(pushes.reshape(inputs.picture_shape)))
+    for index in chosen:
+        parts.append(_push(_product(layer, neuron, inputs, index), pushes[index]))
+    parts.append(_push(f"{len(rest)} others", pushes[rest].sum()))
+    parts.append(_push("b", layer.layer.bias[neuron]))
+    parts.append(_push("a = Σ w·x + b", layer.a[neuron], "bold"))
+    parts.append(_push(f"z = {layer.layer.activation.name}(a)", layer.z[neuron], "bold"))
+    return Group(*parts)
+
+
+def _winner(
+    layer: LayerTrace, inputs: _Inputs, labels: Sequence[str], probabilities: Array, width: int
+) -> RenderableType:
+    """Tell the whole sum behind the answer, and how far the next one is."""
+    order = np.argsort(-probabilities, kind="stable")
+    best, second = int(order[0]), int(order[1])
+    neuron = min(best, layer.layer.outputs - 1)  # two labels may share one output
+    pushes = layer.contributions(neuron)
+    rest = np.setdiff1d(np.arange(len(pushes)), chosen := _strongest(pushes, _WINNER_INPUTS))
+    largest = np.abs(pushes).max() or 1.0
+    rows = Table.grid(padding=(0, 2))
+    for index in chosen:
+        line = _push(_product(layer, neuron, inputs, index), pushes[index])
+        rows.add_row(line, blocks.balance(float(pushes[index] / largest), min(60, width - _NEURON_WIDTH - 2)))
+    for name, value in (
+        (f"{len(rest)} others", pushes[rest].sum()),
+        ("Σ w·x", pushes.sum()),
+        ("b", layer.layer.bias[neuron]),
+    ):
+        rows.add_row(_push(name, value))
+    rows.add_row(_push("a = Σ w·x + b", layer.a[neuron], "bold"))
+    name = layer.layer.activation.name
+    rows.add_row(_push(f"z = {name}(a)", layer.z[neuron], "bold"))
+    parts: list[RenderableType] = [
+        Text.assemble("Why ", (labels[best], "bold"), "? The inputs of its neuron, the strongest first:\n"),
+        rows,
+    ]
+    if name == "softmax":
+        ahead = layer.a[best] - layer.a[second]
+        parts.append(
+            Text(
+                f"\n{labels[second]} comes next: its a = {layer.a[second]:.3f} is {ahead:.3f} less, so softmax makes "
+                f"{labels[best]} exp({ahead:.3f}) = {np.exp(ahead):,.4g} times as probable.\n"
+            )
+        )
+    return Group(*parts)
+
+
+def _product(layer: LayerTrace, neuron: int, inputs: _Inputs, index: int) -> str:
+    return f"{inputs.name(index):<13} {layer.x[index]:6.3f} × {layer.layer.weights[index, neuron]:+.3f}"
+
+
+def _push(what: str, value: float, style: str = "") -> Text:
+    return Text(f"{what:<29} {value:+8.3f}", style)
+
+
+def _strongest(values: Array, count: int) -> list[int]:
+    """Return the indices of the values furthest from 0, the furthest first."""
+    return [int(index) for index in np.argsort(-np.abs(values), kind="stable")[:count]]
