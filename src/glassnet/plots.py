@@ -92,7 +92,7 @@ def _replace(path: Path, content: bytes) -> None:
 # --- activations --------------------------------------------------------------------------------------------
 
 _JUST_ABOVE_0 = 1e-9  # so that a jump is drawn as a jump
-_X = np.sort(np.append(np.linspace(-6, 6, 601), _JUST_ABOVE_0))
+_X = np.sort(np.append(np.linspace(-6, 6, 241), _JUST_ABOVE_0))
 
 
 def plot_step_sigmoid(path: str | os.PathLike[str]) -> None:
