@@ -60,8 +60,8 @@ class Checkpoint:
         if not self.path.exists():
             return []
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                kept = dict(file)
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                kept = dict(archive)
             about = json.loads(str(kept.pop(_ABOUT)))
             run, history = dict(about["run"]), [Epoch(**epoch) for epoch in about["history"]]
         except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

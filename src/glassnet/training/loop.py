@@ -68,8 +68,8 @@ def train(
     if patience is not None and validation is None:
         raise OptionError("patience needs validation rows to watch")
 
-    rows, held_out = _rows(network, x, t, validation, seed)
     objective = Objective(network, loss)
+    rows, held_out = _rows(network, x, t, validation, seed)
     for part in filter(None, (rows, held_out)):
         loss.check(objective.activation, part.t)
     memory = optimizer.memory(objective.parameters)

@@ -73,9 +73,9 @@ class CrossEntropy(Loss):
                 hint="MeanSquaredError suits any output",
             )
         sums = t.sum(axis=-1)
-        wrong = (t < 0).any(axis=-1) | ((sums > 1) if h.name == "sigmoid" else (np.abs(sums - 1) > 1e-3))
-        if wrong.any():
-            raise OptionError(f"cross-entropy needs targets that are probabilities, found {t[np.argmax(wrong)]}")
+        fits = (t >= 0).all(axis=-1) & ((sums <= 1) if h.name == "sigmoid" else (np.abs(sums - 1) < 1e-3))
+        if not fits.all():
+            raise OptionError(f"cross-entropy needs targets that are probabilities, found {t[np.argmin(fits)]}")
 
     def __call__(self, a: Array, h: Activation, t: Array) -> Outcome:
         """Return the loss, the probabilities, and (probabilities - t)/rows."""
