@@ -97,7 +97,8 @@ def frozen_parameters(values: npt.ArrayLike, what: str) -> Array:
         raise DtypeError(f"{what} must be real numbers, found dtype {array.dtype}")
     if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
-    if array.flags.writeable or not array.flags.c_contiguous or not array.dtype.isnative:
+    ready = array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
+    if array.flags.writeable or not ready:
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
         array.flags.writeable = False
     return array

@@ -1,0 +1,179 @@
+"""The ``.npz`` format: a zip of ``.npy`` arrays, as ``numpy.savez`` writes it.
+
+``numpy.load`` would do for our own files. For a stranger's it is too trusting: it makes an array as large as the header
+claims before it looks for the bytes, and it takes any zip. Here what a member claims is compared with what the zip
+says of it, and that with the length of the file, before anything is made. Format: ``numpy.lib.format``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from glassnet.errors import FileFormatError, UnsafeFileError
+from glassnet.formats.contents import (
+    DESCRIPTION_BYTES,
+    MOST_ARRAYS,
+    Contents,
+    file_size,
+    parsed_json,
+    plain_array,
+    plain_dtype,
+    shown,
+)
+from glassnet.formats.description import KEY, describe
+from glassnet.network import Network
+from glassnet.network.steps import Array
+
+# Learned parameters hardly compress (7 % is usual); a zip that grows more than this is made to fill a memory.
+_LARGEST_GROWTH = 50
+_ALWAYS_ALLOWED_BYTES = 1 << 24
+# The directory of a zip is read in one piece, and then becomes a Python object for each of its members.
+_LONGEST_READ_BYTES = 1 << 22
+_LONGEST_HEADER_BYTES = 1024
+
+_HEADER = re.compile(
+    r"""\s*\{\s* (?:
+        (?: ["']descr["']         \s*:\s* ["'](?P<code>[^"']*)["']
+          | ["']fortran_order["'] \s*:\s* (?P<by_columns>True|False)
+          | ["']shape["']         \s*:\s* \((?P<shape>(?:\d+L?(?:,\s*\d+L?)*,?)?)\)
+        ) \s*,?\s* ){3} \}\s*""",
+    re.VERBOSE | re.ASCII,
+)
+
+_OTHER_ZIPS = {
+    "data.pkl": ("a PyTorch file", "save its tensors as .npz or .safetensors"),
+    "model.weights.h5": ("a Keras file", "save its weights as .npz or .safetensors"),
+}
+
+
+def recognises(head: bytes) -> bool:
+    """Tell whether a file begins as a zip does."""
+    return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def read(path: Path) -> Contents:
+    """Return the arrays of a zip of arrays, and the network's description where glassnet wrote it."""
+    size = file_size(path)
+    arrays: dict[str, Array] = {}
+    description = None
+    try:
+        with _Cautious(path) as file, zipfile.ZipFile(file) as archive:
+            for info in _checked(archive.infolist(), size):
+                name = info.filename.removesuffix(".npy")
+                with archive.open(info) as stream:
+                    if name == KEY:
+                        description = parsed_json(_text(stream, info.file_size))
+                    else:
+                        arrays[name] = _array(stream, info.file_size, name)
+    except _BROKEN as error:
+        raise FileFormatError(f"a broken zip: {shown(error)}") from error
+    return Contents(arrays, description)
+
+
+def write(network: Network) -> bytes:
+    """Return a zip with one array a member, and the description as a text."""
+    contents = describe(network)
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **{KEY: np.array(json.dumps(contents.description))}, **contents.arrays)
+    return buffer.getvalue()
+
+
+# What zipfile and zlib raise for bytes that are not what they should be.
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OSError)
+
+
+class _Cautious(io.FileIO):
+    """A file that is never read in large pieces, which bounds the directory that zipfile takes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > _LONGEST_READ_BYTES:
+            raise UnsafeFileError(f"its directory claims {size:,} bytes, expected at most {_LONGEST_READ_BYTES:,}")
+        return super().read(size) or b""
+
+
+def _checked(members: list[zipfile.ZipInfo], size: int) -> list[zipfile.ZipInfo]:
+    """Return the members if each can be an array, and all of them together can be in a file of this size."""
+    if len(members) > MOST_ARRAYS:
+        raise FileFormatError(f"holds {len(members):,} arrays, expected at most {MOST_ARRAYS:,}")
+    names = set()
+    for member in members:
+        name = member.filename
+        for ending, (what, hint) in _OTHER_ZIPS.items():
+            if name.endswith(ending):
+                raise FileFormatError(f"this is {what}", hint=hint)
+        if not name.endswith(".npy") or "/" in name or "\\" in name:
+            raise FileFormatError(f"its member '{shown(name)}' is not an array, expected names such as W1.npy")
+        if name in names:
+            raise FileFormatError(f"its member '{shown(name)}' is there twice")
+        if member.flag_bits & 1:
+            raise FileFormatError(f"its member '{shown(name)}' is encrypted")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FileFormatError(f"its member '{shown(name)}' is compressed otherwise than NumPy does")
+        names.add(name)
+    total = sum(member.file_size for member in members)
+    if total > max(_ALWAYS_ALLOWED_BYTES, _LARGEST_GROWTH * size):
+        raise UnsafeFileError(f"its {size:,} bytes would become {total:,}, expected at most {_LARGEST_GROWTH} times")
+    return members
+
+
+# --- one member ---------------------------------------------------------------------------------------------
+
+
+def _array(stream: IO[bytes], size: int, name: str) -> Array:
+    """Return the array of a member of ``size`` bytes."""
+    try:
+        header, left = _header(stream, size)
+        sizes = [int(digits) for digits in re.findall(r"\d+", header["shape"])]
+        dtype = plain_dtype(header["code"])
+        return plain_array(_exactly(stream, left), dtype, sizes, header["by_columns"] == "True")
+    except FileFormatError as error:
+        raise type(error)(f"array '{shown(name)}': {error.message}", hint=error.hint) from None
+
+
+def _text(stream: IO[bytes], size: int) -> str:
+    """Return the text of a member that NumPy wrote from one Python string."""
+    header, left = _header(stream, size)
+    order = {"<": "utf-32-le", ">": "utf-32-be"}.get(header["code"][:1])
+    if order is None or header["code"][1:] != f"U{left // 4}" or header["shape"] or left > 4 * DESCRIPTION_BYTES:
+        raise FileFormatError("the description of its network is not one text")
+    try:
+        return str(_exactly(stream, left), order)
+    except UnicodeDecodeError:
+        raise FileFormatError("the description of its network is not one text") from None
+
+
+def _header(stream: IO[bytes], size: int) -> tuple[dict[str, str], int]:
+    """Return what the header says, and how many bytes of the member follow it."""
+    start = bytes(_exactly(stream, min(size, 8)))
+    if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
+        raise FileFormatError("not an array of NumPy's format 1.0, 2.0 or 3.0")
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(_exactly(stream, width), "little")
+    left = size - 8 - width - length
+    if length > _LONGEST_HEADER_BYTES or left < 0:
+        raise FileFormatError(f"a header of {length:,} bytes, expected at most {_LONGEST_HEADER_BYTES:,}")
+    match = _HEADER.fullmatch(str(_exactly(stream, length), "latin1"))
+    if match is None or None in match.groups():
+        raise FileFormatError("a header that does not say dtype, order and shape of plain numbers")
+    return match.groupdict(), left
+
+
+def _exactly(stream: IO[bytes], count: int) -> memoryview:
+    """Return the next ``count`` bytes; the caller has bounded them."""
+    buffer = np.empty(count, np.uint8).data
+    filled = 0
+    while filled < count:
+        read = stream.readinto(buffer[filled : filled + _LONGEST_READ_BYTES])  # type: ignore[attr-defined]
+        if not read:
+            raise FileFormatError(f"cut off: {count:,} bytes expected, found {filled:,}")
+        filled += read
+    return buffer.toreadonly()

@@ -1,0 +1,101 @@
+"""The ``.pkl`` format: the textbook's dict of arrays, read as data and never executed.
+
+``pickle.load`` runs whatever program the file holds. The walk in ``pickle_machine`` runs nothing, and a file that
+names anything beyond what NumPy arrays, dicts, lists, tuples, texts and numbers need is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+
+from glassnet.errors import FileFormatError, OptionError, ParametersError, UnsafeFileError
+from glassnet.formats.assembly import assemble
+from glassnet.formats.contents import Contents, Global, file_data, shown
+from glassnet.formats.description import describe
+from glassnet.formats.pickle_arrays import Parcel
+from glassnet.formats.pickle_machine import Walk, walk
+from glassnet.network import Network
+from glassnet.network.steps import Array
+
+# The first of several pickles in the files that torch.save wrote before version 1.6.
+_OLD_PYTORCH = 0x1950A86A20F9469CFC6C
+
+
+def recognises(head: bytes) -> bool:
+    """Tell whether a file begins as a pickle of protocol 2 or later; older ones begin with anything."""
+    return head[:1] == b"\x80" and head[1:2] <= b"\x05"
+
+
+def read(path: Path) -> Contents:
+    """Return the arrays of a pickled dict.
+
+    Raises UnsafeFileError, naming the global and its byte, for a pickle that asks for anything but arrays.
+    """
+    found = walk(file_data(path))
+    for wanted in found.globals:
+        if not wanted.allowed:
+            raise UnsafeFileError(
+                f"byte {wanted.offset}: asks for '{shown(wanted.name)}', which no array needs; nothing was run",
+                hint="pickle.load would run what this file says; get the parameters as .npz or .safetensors",
+            )
+    if found.value == _OLD_PYTORCH:
+        raise FileFormatError("this is a PyTorch file", hint="save its tensors as .npz or .safetensors")
+    if found.problem is not None:
+        raise found.problem
+    return Contents(_arrays(found))
+
+
+def globals_of(path: Path) -> tuple[Global, ...]:
+    """Return every global that the pickle names, as far as it can be walked."""
+    return walk(file_data(path)).globals
+
+
+def write(network: Network) -> bytes:
+    """Return the textbook's dict of ``W1``, ``b1``, ``W2``, ``b2``, …, pickled.
+
+    Raises OptionError where reading it back would not give the same network, since the dict has no place for more.
+    """
+    if misfit := _misfit(network):
+        raise OptionError(
+            f"a .pkl file holds the textbook's dict of W1, b1, … and nothing else: {misfit}",
+            hint="save it as .safetensors or .npz, which keep everything",
+        )
+    return pickle.dumps({name: np.array(array) for name, array in describe(network).arrays.items()}, protocol=3)
+
+
+def _misfit(network: Network) -> str:
+    """Return what the dict has no place for."""
+    before = network.inputs[0].name
+    for step, sources in zip(network.steps, network.sources, strict=True):
+        if step.KIND != "dense" or sources != (before,):
+            return f"step '{step.name}' is not a dense layer that reads the value before it"
+        before = step.name
+    again = assemble(Contents(describe(network).arrays), "sigmoid", "softmax")
+    for layer, other in zip(network.layers, again.layers, strict=True):
+        if layer.activation != other.activation:
+            return f"layer '{layer.name}' has {layer.activation}, and would be read back with {other.activation}"
+        if layer.name != other.name:
+            return f"layer '{layer.name}' would be read back as '{other.name}'"
+    for part in ("inputs", "outputs", "labels"):
+        if getattr(network, part) != getattr(again, part):
+            return f"its {part} are {getattr(network, part)}, and would be read back as {getattr(again, part)}"
+    return ""
+
+
+def _arrays(found: Walk) -> dict[str, Array]:
+    if not isinstance(found.value, dict):
+        raise ParametersError(f"expected a dict of arrays (W1, b1, W2, b2, …), found a {type(found.value).__name__}")
+    arrays: dict[str, Array] = {}
+    for name, value in found.value.items():
+        if not isinstance(name, str):
+            raise ParametersError("expected a dict of arrays by name, found a key that is not a text")
+        if not isinstance(value, Parcel) or value.array is None:
+            kind = "array without numbers" if isinstance(value, Parcel) else type(value).__name__
+            raise ParametersError(
+                f"'{shown(name)}' is a {kind}, expected a NumPy array", hint="numpy.array() makes one of a list"
+            )
+        arrays[name] = value.array
+    return arrays

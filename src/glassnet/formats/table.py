@@ -1,0 +1,92 @@
+"""The table of formats: what each is called, how its files are known, and what reads and writes them.
+
+A new format is one module and one row here. A file is known by its first bytes, since names lie; only where no
+format claims those does the suffix decide. To write, the suffix is all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from glassnet.errors import FileFormatError, OptionError
+from glassnet.formats import npz, pickle, safetensors
+from glassnet.formats.contents import Contents, Global, file_size
+from glassnet.network import Network
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of files.
+
+    recognises: whether a file with these first bytes is one. globals_of: for formats that hold pickles, the
+    globals a file names, without executing it. The other two raise FileFormatError or OptionError without the path.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    recognises: Callable[[bytes], bool]
+    read: Callable[[Path], Contents]
+    write: Callable[[Network], bytes]
+    globals_of: Callable[[Path], tuple[Global, ...]] = lambda path: ()
+
+
+# In the order in which they are asked; what safetensors ask for is the hardest to meet by chance.
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            Format("safetensors", (".safetensors",), safetensors.recognises, safetensors.read, safetensors.write),
+            Format("npz", (".npz",), npz.recognises, npz.read, npz.write),
+            Format("pickle", (".pkl", ".pickle"), pickle.recognises, pickle.read, pickle.write, pickle.globals_of),
+        )
+    }
+)
+
+# What is often given in place of parameters: first bytes → what it is, what to do.
+_OTHERS: Mapping[bytes, tuple[str, str]] = MappingProxyType(
+    {
+        b"\x93NUMPY": ("one NumPy array (.npy)", "put W1, b1, W2, … into one .npz with numpy.savez"),
+        b"\x1f\x8b": ("a file compressed with gzip", "unpack it first"),
+        b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "save its weights as .npz or .safetensors"),
+        b"<": ("a web page or another XML text", "download the file itself, not the page that shows it"),
+        b"version https://git-lfs": ("a Git LFS pointer, not the file it stands for", "run: git lfs pull"),
+    }
+)
+
+
+def format_of(path: Path) -> Format:
+    """Return the format of the file at ``path``; raise FileFormatError where it is none of the table."""
+    file_size(path)
+    with path.open("rb") as file:
+        head = file.read(32)
+    for entry in FORMATS.values():
+        if entry.recognises(head):
+            return entry
+    for start, (what, hint) in _OTHERS.items():
+        if head.startswith(start):
+            raise FileFormatError(f"this is {what}", hint=hint)
+    if not head:
+        raise FileFormatError("the file is empty")
+    found = _by_suffix(path)
+    if found is None:
+        raise FileFormatError("neither its first bytes nor its suffix is that of a known format", hint=_known())
+    return found
+
+
+def format_to_write(path: Path) -> Format:
+    """Return the format that a file called ``path`` is written in; raise OptionError for an unknown suffix."""
+    found = _by_suffix(path)
+    if found is None:
+        raise OptionError(f"no format has the suffix {path.suffix!r}", hint=_known())
+    return found
+
+
+def _by_suffix(path: Path) -> Format | None:
+    return next((entry for entry in FORMATS.values() if path.suffix.lower() in entry.suffixes), None)
+
+
+def _known() -> str:
+    return f"known: {', '.join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)}"
