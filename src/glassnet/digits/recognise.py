@@ -1,0 +1,42 @@
+"""From a picture to an answer: preparation, network, and what it answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from glassnet.digits.models import load_model
+from glassnet.digits.picture import Array, Source
+from glassnet.digits.prepare import SIDE, prepare
+from glassnet.errors import GraphError, ShapeError
+from glassnet.network import Label, Network
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """What a network took a picture for: the label, its probability, those of all labels, and what it saw."""
+
+    label: Label
+    probability: float
+    probabilities: Array
+    prepared: Array
+
+
+def recognise(picture: Source, network: Network | None = None) -> Recognition:
+    """Return what ``network``, or the shipped one, takes a picture of one digit for.
+
+    picture: anything ``read_picture`` reads. Raises PictureError where it holds no ink, GraphError or ShapeError
+    where the network is no classifier of 28 × 28 pixels.
+    """
+    network = load_model() if network is None else network
+    if network.labels is None:
+        raise GraphError("recognising a picture: the network answers values, expected one with labels")
+    if len(network.inputs) != 1 or network.inputs[0].shape not in _ROWS:
+        shapes = ", ".join(str(given.shape) for given in network.inputs)
+        raise ShapeError(f"recognising a picture: the network reads rows of shape {shapes}, expected (784,)")
+    prepared = prepare(picture)
+    probabilities = network(prepared.reshape(network.inputs[0].shape))
+    label = network.decide(probabilities).tolist()
+    return Recognition(label, float(probabilities.max()), probabilities, prepared)
+
+
+_ROWS = ((SIDE * SIDE,), (SIDE, SIDE), (1, SIDE, SIDE))
