@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from glassnet.digits.models import load_model
 from glassnet.digits.picture import Array, Source
 from glassnet.digits.prepare import SIDE, prepare
@@ -36,6 +38,8 @@ def recognise(picture: Source, network: Network | None = None) -> Recognition:
     prepared = prepare(picture)
     probabilities = network(prepared.reshape(network.inputs[0].shape))
     label = network.decide(probabilities).tolist()
+    if probabilities.size == 1:  # the probability of the second of two labels
+        probabilities = np.concatenate([1 - probabilities, probabilities])
     return Recognition(label, float(probabilities.max()), probabilities, prepared)
 
 
