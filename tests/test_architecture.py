@@ -16,17 +16,18 @@ import pytest
 import glassnet
 
 PACKAGE = Path(glassnet.__file__).parent
-BASE = {"activations", "errors"}
+BASE = {"activations", "errors", "files"}
 
 # Room → the rooms it may know. Every room knows itself.
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
+    "files": {"errors"},
     "activations": {"errors"},
-    "network": BASE,
+    "network": {"activations", "errors"},
     "formats": {"network", *BASE},
     "training": {"network", *BASE},
     "plots": {"network", *BASE},
-    "datasets": {"errors"},
+    "datasets": {"errors", "files"},
     "digits": {"network", "formats", "datasets", "training", *BASE},
     "cli": {"glassnet", "network", "formats", "datasets", "training", "digits", "plots", *BASE},
     # The package itself: `import glassnet`, and the names it looks up when first used.
@@ -35,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
 
 # Library → the rooms that may import it; NumPy is everywhere, anything else nowhere.
 LIBRARIES: dict[str, set[str]] = {
-    "numpy": set(ARROWS) - {"errors"},
+    "numpy": set(ARROWS) - {"errors", "files"},
     "cv2": {"digits"},
     "matplotlib": {"plots"},
     "pooch": {"datasets"},

@@ -6,9 +6,7 @@ caller's settings are touched and the same input gives the same file, byte for b
 
 from __future__ import annotations
 
-import io
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from glassnet.activations import ACTIVATIONS, Activation, Array
-from glassnet.errors import MissingFileError, MissingLibraryError, OptionError, ShapeError
+from glassnet.errors import MissingLibraryError, OptionError, ShapeError
+from glassnet.files import replacing
 from glassnet.network import Label, LayerTrace, Trace
 
 try:
@@ -62,31 +61,11 @@ def saved_figure(path: str | os.PathLike[str], width: float, height: float) -> I
     path = Path(path)
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
-        raise OptionError(
-            f"cannot draw {path}: no figures of kind {path.suffix!r}", hint=f"one of {', '.join(_WRITERS)}"
-        )
-    if not path.parent.is_dir():
-        raise MissingFileError(f"cannot draw {path}: the folder {path.parent} does not exist")
-    with matplotlib.style.context(_STYLE, after_reset=True):
+        raise OptionError(f"writing {path}: no figures of kind {path.suffix!r}", hint=f"one of {', '.join(_WRITERS)}")
+    with replacing(path) as file, matplotlib.style.context(_STYLE, after_reset=True):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
-        content = io.BytesIO()
-        figure.savefig(content, **writer)
-    _replace(path, content.getvalue())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        figure.savefig(file, **writer)
 
 
 # --- activations --------------------------------------------------------------------------------------------

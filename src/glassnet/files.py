@@ -1,0 +1,37 @@
+"""Writing a file at once or not at all, for every room that saves something."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from glassnet.errors import MissingFileError
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Give a file to write, which takes the place of ``path`` when the block ends well; else nothing changes.
+
+    Raises MissingFileError where the folder does not exist.
+    """
+    target = Path(path).resolve()  # a link stays a link
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        file = temporary.open("xb")
+    except FileNotFoundError:
+        raise MissingFileError(f"writing {path}: there is no folder {target.parent}") from None
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
