@@ -13,23 +13,22 @@ asked for: a plain file has its length, a gzipped one must not inflate more than
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import math
 import os
-import secrets
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from io import BufferedIOBase
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from glassnet.errors import DtypeError, FileFormatError, MissingFileError, ShapeError, UnsafeFileError
+from glassnet.files import replacing
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -138,7 +137,7 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
         raise ShapeError(f"writing {path}: IDX keeps sizes of 32 bits, found shape {values.shape}")
     header = struct.pack(f">BBBB{values.ndim}I", 0, 0, code, values.ndim, *values.shape)
     content = np.ascontiguousarray(values, dtype=IDX_DTYPES[code]).reshape(-1).view(np.uint8).data
-    with _appearing_whole(path) as file:
+    with replacing(path) as file:
         if path.suffix == ".gz":
             with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as deflated:
                 deflated.write(header)
@@ -146,19 +145,3 @@ def write_idx(path: str | os.PathLike[str], array: npt.ArrayLike) -> None:
         else:
             file.write(header)
             file.write(content)
-
-
-@contextlib.contextmanager
-def _appearing_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary neighbour of ``path`` for writing; it takes the name once everything is on the disk."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except FileNotFoundError:
-        raise MissingFileError(f"writing {path}: there is no folder {path.parent}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

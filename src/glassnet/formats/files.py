@@ -6,8 +6,6 @@ Errors get the path here, once; what reads and writes knows only the content.
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +13,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from glassnet.activations import Activation
-from glassnet.errors import FileFormatError, MissingFileError, OptionError
+from glassnet.errors import FileFormatError, OptionError
+from glassnet.files import replacing
 from glassnet.formats.assembly import assemble
 from glassnet.formats.contents import Global
 from glassnet.formats.description import describe
@@ -49,7 +48,9 @@ def save(network: Network, path: _Path) -> None:
     with _place_in_errors(f"writing {path}"):
         wanted = format_to_write(place)
         assemble(describe(network), "identity", "identity")
-        _replace(place, wanted.write(network))
+        content = wanted.write(network)
+        with replacing(place) as file:
+            file.write(content)
 
 
 @dataclass(frozen=True)
@@ -98,21 +99,3 @@ def _place_in_errors(doing: str) -> Iterator[None]:
         yield
     except (FileFormatError, OptionError) as error:
         raise type(error)(f"{doing}: {error.message}", hint=error.hint) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` by way of a new file beside it, so that a failure leaves what was there."""
-    target = path.resolve()  # a link stays a link
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-    except FileNotFoundError:
-        raise MissingFileError(f"there is no folder {target.parent}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import secrets
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from glassnet.errors import FileFormatError, MissingFileError, OptionError
+from glassnet.errors import FileFormatError, OptionError
+from glassnet.files import replacing
 from glassnet.network.steps import Array
 from glassnet.training.history import Epoch
 
@@ -40,17 +39,8 @@ class Checkpoint:
     def write(self, arrays: Mapping[str, Array], history: Sequence[Epoch]) -> None:
         """Replace the file, at once or not at all."""
         about = {"run": dict(self.run), "history": [dataclasses.asdict(epoch) for epoch in history]}
-        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
-        try:
-            with temporary.open("xb") as file:
-                np.savez(file, allow_pickle=False, **{_ABOUT: np.array(json.dumps(about))}, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        except FileNotFoundError:
-            raise MissingFileError(f"writing {self.path}: there is no folder {self.path.parent}") from None
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(self.path) as file:
+            np.savez(file, allow_pickle=False, **{_ABOUT: np.array(json.dumps(about))}, **arrays)
 
     def read(self, arrays: Mapping[str, Array]) -> list[Epoch]:
         """Fill ``arrays`` from the file and return the history; without a file, leave them and return no epochs.
