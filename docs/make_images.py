@@ -35,11 +35,12 @@ def gates(path: Path) -> None:
     """Draw where each gate says 1: one straight edge for a neuron, a band between two for XOR."""
     with saved_figure(path, 9, 2.7) as figure:
         for axes, (name, gate) in zip(figure.subplots(1, len(GATES)), GATES.items(), strict=True):
-            side = np.linspace(-0.5, 1.5, 401)
+            side = np.linspace(-0.5, 1.5, 21)
             plane = np.stack(np.meshgrid(side, side), axis=-1)
-            answer = gate(plane.reshape(-1, 2)).reshape(401, 401)
-            axes.contourf(side, side, answer, levels=[0.5, 1.5], colors=[BLUE], alpha=0.15)
-            axes.contour(side, side, answer, levels=[0.5], colors=[BLUE], linewidths=1)
+            lines = gate.layers[0] if isinstance(gate, Network) else gate
+            least = lines.affine(plane.reshape(-1, 2)).min(axis=1).reshape(plane.shape[:2])  # > 0: all lines say yes
+            axes.contourf(side, side, least, levels=[0, 9], colors=[BLUE], alpha=0.15)
+            axes.contour(side, side, least, levels=[0], colors=[BLUE], linewidths=1)
             for corner, value in zip(CORNERS, gate(CORNERS).ravel(), strict=True):
                 axes.plot(*corner, "o", markersize=9, markeredgecolor=BLUE, color=BLUE if value else "white")
             axes.set(xticks=(0, 1), yticks=(0, 1), xlabel="x₁", ylabel="x₂", aspect="equal")
@@ -87,7 +88,7 @@ def _lines(axes: Axes, column: int, layer: Dense) -> None:
 def digit(path: Path) -> None:
     """Draw what the shipped network makes of one of the example pictures."""
     network = digits.load_model("digits")
-    prepared = digits.prepare(digits.read_picture(DOCS.parent / "examples" / "digits" / "7.png"))
+    prepared = digits.prepare(DOCS.parent / "examples" / "digits" / "7.png")
     plot_trace(network.trace(prepared), prepared, path, labels=network.labels)
 
 
