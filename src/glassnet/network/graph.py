@@ -24,7 +24,7 @@ from glassnet.network.trace import Trace, trace
 Label: TypeAlias = int | str
 
 # A chunk's widest value takes about this much: small enough to stay in a core's cache between two steps.
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 21
 
 
 @dataclass(frozen=True)

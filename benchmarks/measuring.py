@@ -1,0 +1,41 @@
+"""What the benchmarks share: the machine in words, and timings taken in turns."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+Candidate = TypeVar("Candidate", bound=Hashable)
+
+
+def machine(*versions: str) -> str:
+    """Return the processor, its cores, the system and the versions that matter, on one line."""
+    cpuinfo = Path("/proc/cpuinfo")
+    named = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
+    processor = named[0].split(":")[1].strip() if named else platform.processor()
+    parts = (processor, f"{os.cpu_count()} cores", platform.system(), f"Python {platform.python_version()}", *versions)
+    return ", ".join(parts)
+
+
+def in_turns(candidates: Mapping[Candidate, Callable[[], object]], rounds: int) -> dict[Candidate, list[float]]:
+    """Return the seconds of each candidate in each round, after one round that is not counted.
+
+    In turns, so that what else the machine does falls on all of them alike.
+    """
+    seconds: dict[Candidate, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds + 1):
+        for name, run in candidates.items():
+            started = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: several[1:] for name, several in seconds.items()}
+
+
+def ratio(mine: list[float], other: list[float]) -> float:
+    """Return the median over the rounds of mine / other: below 1, mine is faster."""
+    return statistics.median(one / two for one, two in zip(mine, other, strict=True))
