@@ -99,23 +99,24 @@ def plain_array(data: memoryview | bytes, dtype: np.dtype[Any], shape: Sequence[
     sizes = [size for size in shape if type(size) is int and 0 < size < 1 << 63]
     if len(sizes) != len(shape) or len(sizes) > MOST_AXES:
         found = ", ".join(shown(size) if isinstance(size, int) else type(size).__name__ for size in shape[:MOST_AXES])
-        raise FileFormatError(f"expected a shape of at most {MOST_AXES} sizes, each above 0, found ({found})")
+        raise FileFormatError(f"expected a shape of at most {MOST_AXES} sizes, each above 0, found ({shown(found)})")
     needed = math.prod(sizes) * dtype.itemsize
     if needed != len(data):
-        raise FileFormatError(f"shape {tuple(sizes)} of {dtype.name} needs {shown(needed)} bytes, found {len(data)}")
+        asked = f"shape {shown(str(tuple(sizes)))} of {dtype.name}"
+        raise FileFormatError(f"{asked} needs {shown(needed)} bytes, found {len(data)}")
     flat = np.frombuffer(data, dtype)
     return flat.reshape(sizes[::-1]).T if by_columns else flat.reshape(sizes)
 
 
-def parsed_json(text: str | bytes) -> Any:
+def parsed_json(text: str | memoryview, what: str) -> Any:
     """Return the value of a JSON text of bounded length; a key that stands twice in an object is an error."""
     if len(text) > DESCRIPTION_BYTES:
-        raise FileFormatError(f"a description of {len(text):,} bytes, expected at most {DESCRIPTION_BYTES:,}")
+        raise FileFormatError(f"{what} of {len(text):,} bytes, expected at most {DESCRIPTION_BYTES:,}")
     try:
         characters = text if isinstance(text, str) else str(text, "utf-8")
         return json.loads(characters, object_pairs_hook=_without_twins, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"its description is not JSON: {shown(error)}") from None
+        raise FileFormatError(f"{what} that is not JSON: {shown(error)}") from None
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -108,13 +108,13 @@ def _labels(description: Mapping[str, Any]) -> list[Label] | None:
 def _written(thing: Any, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         field: names[field] if field in names else _FIELDS[hint][0](getattr(thing, field))
-        for field, hint in fields_of(type(thing)).items()
+        for field, hint in HINTS[type(thing)].items()
     }
 
 
 def _read(kind: type, entry: object, arrays: Mapping[str, Array], used: set[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for field, hint in fields_of(kind).items():
+    for field, hint in HINTS[kind].items():
         given = _member(entry, field, object)
         if hint != Array:
             values[field] = _FIELDS[hint][1](given)
@@ -127,12 +127,6 @@ def _read(kind: type, entry: object, arrays: Mapping[str, Array], used: set[str]
     return values
 
 
-def fields_of(kind: type) -> dict[str, Any]:
-    """Return what a dataclass holds: field → type."""
-    hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-
-
 def _member(entry: object, key: str, kind: type) -> Any:
     if not isinstance(entry, Mapping) or key not in entry or not isinstance(entry[key], kind):
         raise ParametersError(f"the description of its network has no usable '{key}'")
@@ -141,13 +135,13 @@ def _member(entry: object, key: str, kind: type) -> Any:
 
 def _text(given: object) -> str:
     if not isinstance(given, str):
-        raise ParametersError(f"the description of its network has a {type(given).__name__} where a text belongs")
+        raise ParametersError(f"the description of its network has {type(given).__name__} where a text belongs")
     return given
 
 
 def _integer(given: object) -> int:
     if type(given) is not int:
-        raise ParametersError(f"the description of its network has a {type(given).__name__} where an integer belongs")
+        raise ParametersError(f"the description of its network has {type(given).__name__} where an integer belongs")
     return given
 
 
@@ -162,7 +156,7 @@ def _label_written(label: Label) -> Label:
 def _number(given: object) -> float:
     """Return a number; JSON has no infinity, so that one is written as text."""
     if type(given) not in (int, float) and given not in ("inf", "-inf"):
-        raise ParametersError(f"the description of its network has a {type(given).__name__} where a number belongs")
+        raise ParametersError(f"the description of its network has {type(given).__name__} where a number belongs")
     return float(given)  # type: ignore[arg-type]
 
 
@@ -179,11 +173,17 @@ def _activation(given: object) -> Activation:
 def _tuple_of(item: Callable[[object], Any]) -> Callable[[object], tuple[Any, ...]]:
     def read(given: object) -> tuple[Any, ...]:
         if not isinstance(given, list):
-            raise ParametersError(f"the description of its network has a {type(given).__name__} where a list belongs")
+            raise ParametersError(f"the description of its network has {type(given).__name__} where a list belongs")
         return tuple(item(value) for value in given)
 
     return read
 
+
+# What is written → its fields → their types. Made once: looking hints up compiles them, and reading runs no code.
+_KINDS: tuple[type[Any], ...] = (Input, *STEPS.values())
+HINTS: Mapping[type, Mapping[str, Any]] = {
+    kind: {field.name: get_type_hints(kind)[field.name] for field in dataclasses.fields(kind)} for kind in _KINDS
+}
 
 # The type of a field → how it is written in JSON, how it is read again. Arrays are kept apart.
 _FIELDS: Mapping[Any, tuple[Callable[[Any], Any], Callable[[object], Any]]] = {

@@ -71,7 +71,7 @@ def read(path: Path) -> Contents:
                 name = info.filename.removesuffix(".npy")
                 with archive.open(info) as stream:
                     if name == KEY:
-                        description = parsed_json(_text(stream, info.file_size))
+                        description = parsed_json(_text(stream, info.file_size), "a description")
                     else:
                         arrays[name] = _array(stream, info.file_size, name)
     except _BROKEN as error:
@@ -159,8 +159,9 @@ def _header(stream: IO[bytes], size: int) -> tuple[dict[str, str], int]:
     width = 2 if start[6] == 1 else 4
     length = int.from_bytes(_exactly(stream, width), "little")
     left = size - 8 - width - length
-    if length > _LONGEST_HEADER_BYTES or left < 0:
-        raise FileFormatError(f"a header of {length:,} bytes, expected at most {_LONGEST_HEADER_BYTES:,}")
+    most = min(_LONGEST_HEADER_BYTES, length + left)
+    if length > most:
+        raise FileFormatError(f"a header of {length:,} bytes, expected at most {most:,}")
     match = _HEADER.fullmatch(str(_exactly(stream, length), "latin1"))
     if match is None or None in match.groups():
         raise FileFormatError("a header that does not say dtype, order and shape of plain numbers")

@@ -87,15 +87,15 @@ def _misfit(network: Network) -> str:
 
 def _arrays(found: Walk) -> dict[str, Array]:
     if not isinstance(found.value, dict):
-        raise ParametersError(f"expected a dict of arrays (W1, b1, W2, b2, …), found a {type(found.value).__name__}")
+        raise ParametersError(f"expected a dict of arrays (W1, b1, W2, b2, …), found {type(found.value).__name__}")
     arrays: dict[str, Array] = {}
     for name, value in found.value.items():
         if not isinstance(name, str):
             raise ParametersError("expected a dict of arrays by name, found a key that is not a text")
         if not isinstance(value, Parcel) or value.array is None:
-            kind = "array without numbers" if isinstance(value, Parcel) else type(value).__name__
+            kind = "an array without numbers" if isinstance(value, Parcel) else type(value).__name__
             raise ParametersError(
-                f"'{shown(name)}' is a {kind}, expected a NumPy array", hint="numpy.array() makes one of a list"
+                f"'{shown(name)}' is {kind}, expected a NumPy array", hint="numpy.array() makes one of a list"
             )
         arrays[name] = value.array
     return arrays

@@ -82,8 +82,10 @@ class Parcel:
 
 def text(value: object) -> str:
     """Return a short text; what Python 2 wrote as a string comes as bytes."""
-    if not isinstance(value, str | bytes | memoryview) or len(value) > LONGEST_NAME:
-        raise FileFormatError(f"a {type(value).__name__} where a short text belongs")
+    if not isinstance(value, str | bytes | memoryview):
+        raise FileFormatError(f"{type(value).__name__} where a text belongs")
+    if len(value) > LONGEST_NAME:
+        raise FileFormatError(f"a text of {len(value):,} characters, expected at most {LONGEST_NAME}")
     return value if isinstance(value, str) else str(value, "latin1")
 
 

@@ -101,7 +101,7 @@ class _Machine:
         """Return the next ``count`` bytes."""
         left = len(self.data) - self.position
         if not 0 <= count <= left:
-            raise FileFormatError(f"the file is cut off or lies: {count:,} bytes expected, {left:,} are left")
+            raise FileFormatError(f"cut off, or a length that lies: {count:,} bytes expected, {left:,} are left")
         self.position += count
         return self.view[self.position - count : self.position]
 
@@ -118,7 +118,7 @@ class _Machine:
         """Return the bytes before the next line feed."""
         end = self.data.find(b"\n", self.position, self.position + longest + 1)
         if end < 0:
-            raise FileFormatError("the file is cut off or lies: a line does not end")
+            raise FileFormatError("cut off: a line does not end")
         found = bytes(self.take(end - self.position))
         self.position += 1
         return found
@@ -167,7 +167,7 @@ class _Machine:
             case Global(name=name), tuple():
                 module, _, attribute = name.rpartition(".")
                 return ALLOWED[module, attribute](self.budget, arguments)
-        raise FileFormatError(f"a call of a {type(function).__name__} with a {type(arguments).__name__}")
+        raise FileFormatError(f"a call of {type(function).__name__} with {type(arguments).__name__}")
 
     def make(self, kind: object) -> object:
         """Return what an instance of a class comes to: always a hole, since arrays need no class."""
@@ -322,14 +322,14 @@ def _append(target: object, items: list[Any]) -> None:
     if isinstance(target, list):
         target.extend(items)
     elif not isinstance(target, Hole):
-        raise FileFormatError(f"items appended to a {type(target).__name__}")
+        raise FileFormatError(f"items appended to {type(target).__name__}")
 
 
 def _set_items(target: object, items: list[Any]) -> None:
     if isinstance(target, dict) and len(items) % 2 == 0:
         target.update(zip(map(_key, items[::2]), items[1::2], strict=True))
     elif not isinstance(target, Hole):
-        raise FileFormatError(f"{len(items):,} keys and values put into a {type(target).__name__}")
+        raise FileFormatError(f"{len(items):,} keys and values put into {type(target).__name__}")
 
 
 def _key(given: object) -> str | Hole:
@@ -342,7 +342,7 @@ def _build(machine: _Machine) -> None:
     if isinstance(target, Dtype | Parcel):
         target.build(state, machine.budget)
     elif not isinstance(target, Hole):
-        raise FileFormatError(f"BUILD on a {type(target).__name__}")
+        raise FileFormatError(f"BUILD on {type(target).__name__}")
 
 
 def _append_one(machine: _Machine) -> None:

@@ -16,7 +16,6 @@ from safetensors.numpy import save
 
 from glassnet.errors import FileFormatError
 from glassnet.formats.contents import (
-    DESCRIPTION_BYTES,
     MOST_ARRAYS,
     Contents,
     file_data,
@@ -51,9 +50,7 @@ def read(path: Path) -> Contents:
     start = _LENGTH_BYTES + length
     if start > len(data) or len(data) < _LENGTH_BYTES:
         raise FileFormatError(f"cut off: a header of {length:,} bytes expected, found {len(data):,} bytes in all")
-    if length > DESCRIPTION_BYTES:
-        raise FileFormatError(f"a header of {length:,} bytes, expected at most {DESCRIPTION_BYTES:,}")
-    header = parsed_json(data[_LENGTH_BYTES:start])
+    header = parsed_json(memoryview(data)[_LENGTH_BYTES:start], "a header")
     if not isinstance(header, dict):
         raise FileFormatError("its header is not a JSON object")
     metadata = header.pop("__metadata__", {})
@@ -118,4 +115,4 @@ def _array(entry: _Entry, tensors: memoryview) -> Array:
 def _description(metadata: object) -> Any:
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise FileFormatError("its metadata are not texts by name")
-    return parsed_json(metadata[KEY]) if KEY in metadata else None
+    return parsed_json(metadata[KEY], "a description") if KEY in metadata else None
