@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -45,6 +46,27 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
         return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run
+
+
+def in_terminal(arguments: Sequence[str | Path], environment: dict[str, str], width: int = 80) -> str:
+    """Return what the command writes into a terminal, which is stdout and stderr in one."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env={**environment, "COLUMNS": str(width)}
+    ) as process:
+        os.close(theirs)
+        written = b""
+        while True:
+            try:
+                piece = os.read(ours, 1 << 16)
+            except OSError:  # Linux says so when the other end is closed
+                break
+            if not piece:
+                break
+            written += piece
+    os.close(ours)
+    assert process.returncode in (0, 1)
+    return written.decode()
 
 
 def drawn(digit: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
@@ -9,7 +10,7 @@ import typer
 
 import glassnet
 from glassnet.cli import evaluate, explain, inspect, plot, read, train
-from glassnet.cli.errors import ExitCodes, complain
+from glassnet.cli.errors import NOBODY_READS, ExitCodes, complain
 
 app = typer.Typer(
     cls=ExitCodes,
@@ -49,9 +50,14 @@ def main() -> NoReturn:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = typer.main.get_command(app).main(prog_name="glassnet", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = NOBODY_READS
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help shows what it takes" if context else ""
         complain(error.format_message().rstrip("."), hint=hint)
         code = error.exit_code
+    if code == NOBODY_READS:  # Python flushes once more when it ends, and must not find the broken pipe again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)

@@ -38,6 +38,15 @@ def picture(pixels: Array, *, grey: bool) -> Text:
     return text
 
 
+def thumbnail(pixels: Array, side: int) -> Array:
+    """Return ``pixels`` with at most ``side`` of them along each side, each the mean of those it stands for."""
+    factor = max(1, math.ceil(max(pixels.shape) / side))
+    height, width = (math.ceil(size / factor) for size in pixels.shape)
+    margins = [(0, factor * new - old) for new, old in zip((height, width), pixels.shape, strict=True)]
+    cells = np.pad(pixels, margins, mode="edge").reshape(height, factor, width, factor)
+    return np.rint(cells.mean(axis=(1, 3))).astype(np.uint8)
+
+
 def pushes(contributions: Array) -> Text:
     """Draw w·x of every pixel (height, width): + pushes a up, − pushes it down, bold where it pushes hard."""
     upper, lower = _row_pairs(contributions)

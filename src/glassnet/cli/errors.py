@@ -37,7 +37,7 @@ def complain(problem: Exception | str, *, hint: str = "") -> None:
         message = f"{about}{problem.strerror}"
     else:
         message = str(problem)
-    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     print(_HEADLINES[coloured] + printable(message), file=sys.stderr)
     if hint:
         print(f"\nhint: {printable(hint)}", file=sys.stderr)
@@ -54,11 +54,8 @@ class ExitCodes(TyperGroup):
     def invoke(self, ctx: Any) -> Any:  # Typer's public Context is narrower than what it promises to take
         """Run the chosen command."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except BrokenPipeError:
-            # Python flushes stdout once more when it ends; there it must not find the broken pipe again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(NOBODY_READS) from None
         except OptionError as error:
             complain(error)
@@ -66,4 +63,3 @@ class ExitCodes(TyperGroup):
         except (GlassnetError, OSError) as error:
             complain(error)
             raise typer.Exit(BAD_INPUT) from None
-        return result

@@ -9,8 +9,8 @@ import typer
 
 import glassnet
 from glassnet.cli.models import DEFAULT_MODEL, ModelOption, chosen_network
-from glassnet.cli.output import print_json
-from glassnet.cli.pictures import source_of
+from glassnet.cli.output import by_label, print_json
+from glassnet.cli.pictures import quiet_decoders, source_of
 
 
 def explain(
@@ -29,22 +29,35 @@ def explain(
     and the sum behind the winning output: a = Σ w·x + b.
     """
     network = chosen_network(model)
-    pixels = glassnet.digits.read_picture(source_of(picture))
+    with quiet_decoders():
+        pixels = glassnet.digits.read_picture(source_of(picture))
     found = glassnet.digits.recognise(pixels, network)
-    trace = network.trace(found.prepared)
+    prepared = found.prepared
+    trace = network.trace(prepared.reshape(network.inputs[0].shape))
     if save is not None:
         from glassnet import plots  # noqa: PLC0415  Matplotlib takes a second to import
 
-        plots.plot_trace(trace, found.prepared, save, labels=network.labels)
+        plots.plot_trace(trace, prepared, save, labels=network.labels)
     if json:
-        print_json({"path": picture, "label": found.label, "probabilities": found.probabilities, **trace})
+        print_json(
+            {
+                "path": picture,
+                "label": found.label,
+                "probability": found.probabilities.max(),
+                "probabilities": by_label(network, found.probabilities),
+                "values": trace,
+            }
+        )
         return
 
-    from rich.console import Console  # noqa: PLC0415  Rich takes 60 ms to import; `read` goes without it
+    # Rich takes 60 ms to import; `read` and what uses no terminal go without it.
+    from rich.console import Console  # noqa: PLC0415
 
     from glassnet.cli import view  # noqa: PLC0415
 
     console = Console(highlight=False)
     grey = console.color_system in ("256", "truecolor") and not console.no_color
-    for part in view.explanation(network, trace, found.prepared, found.probabilities, width=console.width, grey=grey):
+    if steps:
+        console.print(view.preparation(glassnet.digits.prepare_steps(pixels), width=console.width, grey=grey))
+    for part in view.explanation(network, trace, prepared, found.probabilities, width=console.width, grey=grey):
         console.print(part)

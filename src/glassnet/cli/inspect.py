@@ -31,7 +31,7 @@ def inspect(
     else:
         _print(file, found)
     if found.problem:
-        complain(found.problem)
+        complain(f"reading {file}: {found.problem}")
         raise typer.Exit(BAD_INPUT)
 
 

@@ -11,7 +11,7 @@ import typer
 
 import glassnet
 from glassnet.cli.errors import complain
-from glassnet.cli.pictures import paths_of
+from glassnet.cli.pictures import paths_of, quiet_decoders
 from glassnet.cli.progress import Progress
 from glassnet.errors import GlassnetError, MissingFileError, OptionError
 from glassnet.network.steps import Array
@@ -66,7 +66,8 @@ def _from_pictures(paths: list[tuple[str, int]]) -> Labelled:
         for path, label in paths:
             progress.advance()
             try:
-                pictures.append(glassnet.digits.prepare(glassnet.digits.read_picture(path)))
+                with quiet_decoders():
+                    pictures.append(glassnet.digits.prepare(path))
             except (GlassnetError, OSError) as error:
                 complain(error)
             else:

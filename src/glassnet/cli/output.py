@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from glassnet.network import Network
+from glassnet.network.steps import Array
+
+
+def by_label(network: Network, probabilities: Array) -> dict[str, Any]:
+    """Return each label of a classifier with its probability."""
+    return {str(label): probability for label, probability in zip(network.labels or (), probabilities, strict=True)}
 
 
 def print_json(value: Any) -> None:
@@ -19,7 +28,7 @@ def print_json(value: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(item) for item in value]

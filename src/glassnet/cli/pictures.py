@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +31,20 @@ def paths_of(given: str) -> list[str]:
 def source_of(path: str) -> str | BinaryIO:
     """Return what ``glassnet.digits.read_picture`` reads for ``path``."""
     return sys.stdin.buffer if path == STANDARD_INPUT else path
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep libpng and its like from writing to stderr, which they do past Python; what matters is in our errors."""
+    kept = os.dup(2)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silence, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(silence)
+        os.close(kept)
 
 
 def _is_picture(path: Path) -> bool:

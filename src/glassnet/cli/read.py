@@ -10,8 +10,8 @@ import typer
 import glassnet
 from glassnet.cli.errors import BAD_INPUT, complain, printable
 from glassnet.cli.models import DEFAULT_MODEL, ModelOption, chosen_network
-from glassnet.cli.output import print_json
-from glassnet.cli.pictures import paths_of, source_of
+from glassnet.cli.output import by_label, print_json
+from glassnet.cli.pictures import paths_of, quiet_decoders, source_of
 from glassnet.cli.progress import Progress
 from glassnet.errors import GlassnetError
 
@@ -42,7 +42,8 @@ def read(
         for path in paths:
             progress.advance()
             try:
-                found = glassnet.digits.recognise(glassnet.digits.read_picture(source_of(path)), network)
+                with quiet_decoders():
+                    found = glassnet.digits.recognise(source_of(path), network)
             except (GlassnetError, OSError) as error:
                 complain(error)
                 failed = True
@@ -52,8 +53,8 @@ def read(
                     {
                         "path": path,
                         "label": found.label,
-                        "probability": found.probability,
-                        "probabilities": found.probabilities,
+                        "probability": found.probabilities.max(),
+                        "probabilities": by_label(network, found.probabilities),
                     }
                 )
             else:

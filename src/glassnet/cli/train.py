@@ -14,7 +14,8 @@ import glassnet
 from glassnet.cli.errors import BAD_INPUT, STOPPED, complain
 from glassnet.cli.labelled import DIGITS, DataOption, labelled
 from glassnet.errors import MissingFileError, OptionError
-from glassnet.network import Input
+from glassnet.files import replacing
+from glassnet.network import Input, Network
 
 if TYPE_CHECKING:
     from glassnet.training import Optimizer, Progress, Training
@@ -58,13 +59,14 @@ def train(
     method = _optimizer(optimizer, rate)
     history = history or output.with_suffix(".history.jsonl")
     checkpoint = output.with_suffix(".checkpoint")
-    _check_files(output, history, checkpoint, resume)
     start = glassnet.training.initialise((_PIXELS, *sizes, len(DIGITS)), hidden=activation, seed=seed)
+    start = start.replace(inputs=Input((_PIXELS,), scale=1 / 255))
+    _check_files(start, output, history, checkpoint, resume)
     given = labelled(data, None, otherwise="train")
     try:
         with _watched() as progress:
             trained = glassnet.training.train(
-                start.replace(inputs=Input((_PIXELS,), scale=1 / 255)),
+                start,
                 given.pictures,
                 given.labels,
                 loss=glassnet.training.CrossEntropy(),
@@ -84,7 +86,8 @@ def train(
             complain("stopped in the first epoch; nothing is kept")
         raise typer.Exit(STOPPED) from None
     glassnet.save(trained.network, output)
-    history.write_text(glassnet.training.json_lines(trained.history), encoding="utf-8")
+    with replacing(history) as file:
+        file.write(glassnet.training.json_lines(trained.history).encode())
     checkpoint.unlink()
     _print_outcome(output, trained)
     if given.unreadable:
@@ -105,11 +108,15 @@ def _optimizer(name: str, rate: float | None) -> Optimizer:
     known = glassnet.training.OPTIMIZERS
     if name not in known:
         raise OptionError(f"unknown optimizer {name!r}", hint=f"one of {', '.join(known)}")
-    return known[name]() if rate is None else known[name](rate=rate)
+    chosen = {} if rate is None else {"rate": rate}
+    return known[name](**chosen)
 
 
-def _check_files(output: Path, history: Path, checkpoint: Path, resume: bool) -> None:
+def _check_files(start: Network, output: Path, history: Path, checkpoint: Path, resume: bool) -> None:
     """Find out before an hour of training what would go wrong after it."""
+    from glassnet.formats.table import format_to_write  # noqa: PLC0415  brings safetensors
+
+    format_to_write(output).write(start)
     for path in (output, history):
         if not path.parent.is_dir():
             raise MissingFileError(f"writing {path}: there is no folder {path.parent}")

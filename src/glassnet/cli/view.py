@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Group, RenderableType
@@ -19,10 +20,14 @@ from glassnet.cli import blocks
 from glassnet.network import Dense, LayerTrace, Network, Trace
 from glassnet.network.steps import Array
 
+if TYPE_CHECKING:
+    from glassnet.digits import Step
+
 _NEURON_WIDTH = 38  # of the account of one hidden neuron; there are as many as stand side by side
 _GAP = 3
 _NEURON_INPUTS = 5
 _WINNER_INPUTS = 10
+_THUMBNAIL = 28
 
 
 def explanation(
@@ -40,6 +45,19 @@ def explanation(
             yield _winner(layer, inputs, labels, probabilities, width)
         else:
             yield _hidden(layer, inputs, width)
+
+
+def preparation(steps: Sequence[Step], *, width: int, grey: bool) -> RenderableType:
+    """Lay out the steps from the picture as it was given to what the network is shown, side by side."""
+    beside = max(1, (width + _GAP) // (_THUMBNAIL + _GAP))
+    rows = Table.grid(padding=(0, _GAP, 1, 0))
+    for _ in range(beside):
+        rows.add_column(width=_THUMBNAIL)
+    for start in range(0, len(steps), beside):
+        row = list(enumerate(steps[start : start + beside], start=start + 1))
+        rows.add_row(*(Text.assemble((f"{number}. {step.name}", "bold"), f"\n{step.what}") for number, step in row))
+        rows.add_row(*(blocks.picture(blocks.thumbnail(step.picture, _THUMBNAIL), grey=grey) for _, step in row))
+    return Group(rows, "")
 
 
 # --- what the network sees, and what it says ----------------------------------------------------------------

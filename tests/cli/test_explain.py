@@ -1,0 +1,65 @@
+"""``glassnet explain``; what it draws in the terminal is tested in ``test_view``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import glassnet
+from cli.conftest import Run
+from glassnet import digits
+
+
+def test_the_view(run: Run, pictures: Path, small: Path) -> None:
+    done = run("explain", "pictures/seven.png", "-m", small)
+    found = digits.recognise(pictures / "seven.png", glassnet.load(small))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"The network says {found.label}." in done.stdout
+    assert f"Why {found.label}?" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.stdout == run("explain", "-", "-m", small, stdin=(pictures / "seven.png").read_bytes()).stdout
+
+
+def test_the_steps_of_the_preparation(run: Run, pictures: Path, small: Path) -> None:
+    plain = run("explain", "pictures/seven.png", "-m", small).stdout
+    with_steps = run("explain", "pictures/seven.png", "-m", small, "--steps").stdout
+    assert with_steps.endswith(plain)
+    for number, step in enumerate(digits.prepare_steps(pictures / "seven.png"), start=1):
+        assert f"{number}. {step.name}" in with_steps
+
+
+def test_json_has_every_a_and_z(run: Run, pictures: Path, small: Path) -> None:
+    done = run("explain", "pictures/seven.png", "-m", small, "--json")
+    found = json.loads(done.stdout)
+    network = glassnet.load(small)
+    expected = digits.recognise(pictures / "seven.png", network)
+    assert found["path"] == "pictures/seven.png"
+    assert found["label"] == expected.label
+    assert found["probability"] == expected.probability == found["probabilities"][str(expected.label)]
+    trace = network.trace(expected.prepared)
+    assert list(found["values"]) == ["x", "a1", "z1", "a2", "y"]
+    for name, value in trace.items():
+        np.testing.assert_array_equal(np.array(found["values"][name]), value)
+
+
+@pytest.mark.parametrize(("name", "begins"), [("out.svg", b"<?xml"), ("out.png", b"\x89PNG")])
+def test_save(run: Run, pictures: Path, small: Path, tmp_path: Path, name: str, begins: bytes) -> None:
+    done = run("explain", "pictures/seven.png", "-m", small, "--save", name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize(("name", "code"), [("out.gif", 2), ("nowhere/out.svg", 1)])
+def test_save_where_it_cannot(run: Run, pictures: Path, small: Path, name: str, code: int) -> None:
+    done = run("explain", "pictures/seven.png", "-m", small, "--save", name)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"error: writing {name}: ")
+
+
+def test_a_broken_picture(run: Run, pictures: Path, small: Path) -> None:
+    done = run("explain", "pictures/notes.txt", "-m", small)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: reading pictures/notes.txt: ")

@@ -1,0 +1,100 @@
+"""``glassnet train``; that a stopped run goes on is tested in ``test_process``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import glassnet
+from cli.conftest import Run, drawn, in_terminal
+
+FAST = ("--layers", "6", "--epochs", "3", "--batch-size", "8")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Folders of pictures: 20 ones, 20 sevens, each moved a little."""
+    for digit in (1, 7):
+        folder = tmp_path / "data" / str(digit)
+        folder.mkdir(parents=True)
+        for number in range(20):
+            slanted = np.array([[1, 0.02 * number, 0], [0, 1, 0]])
+            picture = cv2.warpAffine(drawn(digit), slanted, (60, 60), borderValue=255)
+            cv2.imwrite(str(folder / f"{number}.png"), picture)
+    return tmp_path / "data"
+
+
+def test_a_network_and_its_history(run: Run, data: Path, tmp_path: Path) -> None:
+    done = run("train", "--data", data, *FAST, "--output", "model.safetensors")
+    assert done.returncode == 0
+    network = glassnet.load(tmp_path / "model.safetensors")
+    assert [layer.outputs for layer in network.layers] == [6, 10]
+    assert [layer.activation.name for layer in network.layers] == ["relu", "softmax"]
+    assert network.labels == tuple(range(10))
+    assert network.inputs[0].scale == 1 / 255
+    epochs = [json.loads(line) for line in (tmp_path / "model.history.jsonl").read_text().splitlines()]
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3]
+    best = min(epochs, key=lambda epoch: epoch["validation_loss"])
+    assert done.stdout == (
+        f"model.safetensors: epoch {best['epoch']} of 3, validation loss {best['validation_loss']:.4f}, "
+        f"accuracy {100 * best['validation_accuracy']:.2f} %\n"
+    )
+    assert [line.split("  ")[0] for line in done.stderr.splitlines()] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model.history.jsonl", "model.safetensors"]
+
+
+def test_the_same_seed_gives_the_same_bytes(run: Run, data: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert run("train", "-d", data, *FAST, "--seed", seed, "-o", f"{name}.safetensors").returncode == 0
+    a, b, c = ((tmp_path / f"{name}.safetensors").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_its_options(run: Run, data: Path, tmp_path: Path) -> None:
+    options = ("--layers", "", "--optimizer", "sgd", "--rate", "0.01", "--validation", "0", "--history", "run.jsonl")
+    done = run("train", "-d", data, *FAST, *options, "-o", "model.npz")
+    [last] = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()][-1:]
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"model.npz: after 3 epochs, training loss {last['loss']:.4f}, accuracy {100 * last['accuracy']:.2f} %\n",
+    )
+    assert [layer.outputs for layer in glassnet.load(tmp_path / "model.npz").layers] == [10]
+    done = run("train", "-d", data, *FAST, "--activation", "tanh", "--layers", "4,3", "-o", "model.npz")
+    assert done.returncode == 0
+    network = glassnet.load(tmp_path / "model.npz")
+    assert [(layer.outputs, layer.activation.name) for layer in network.layers] == [
+        (4, "tanh"),
+        (3, "tanh"),
+        (10, "softmax"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "error"),
+    [
+        (["-o", "nowhere/model.npz"], 1, "writing nowhere/model.npz: there is no folder nowhere"),
+        (["-o", "model.npz", "--history", "nowhere/a"], 1, "writing nowhere/a: there is no folder nowhere"),
+        (["-o", "model.onyx"], 2, "no format has the suffix '.onyx'"),
+        (["-o", "model.npz", "--resume"], 1, "nothing to resume: there is no model.checkpoint"),
+        (["-o", "model.npz", "--patience", "2", "--validation", "0"], 2, "patience needs validation rows to watch"),
+        (["-o", "model.npz", "--optimizer", "sgd", "--rate", "1e30"], 1, "epoch "),
+    ],
+)
+def test_what_cannot_be_done(run: Run, data: Path, tmp_path: Path, options: list[str], code: int, error: str) -> None:
+    done = run("train", "-d", data, *FAST, *options)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
+    assert any(line.startswith(f"error: {error}") for line in done.stderr.splitlines())
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_bar_in_a_terminal(data: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    written = in_terminal(["train", "-d", data, *FAST, "-o", tmp_path / "model.npz"], environment, width=100)
+    assert "3/3" in written
+    assert "loss" in written
+    assert "left" in written
+    assert written.rstrip().endswith("%")
