@@ -20,11 +20,11 @@ from glassnet.errors import PictureError
 
 @dataclass(frozen=True)
 class Header:
-    """The size in pixels, what one pixel takes when decoded, and the EXIF orientation still to be applied."""
+    """The size in pixels, the memory decoding takes, and the EXIF orientation still to be applied."""
 
     width: int
     height: int
-    bytes_per_pixel: int
+    decoded_bytes: int
     orientation: int = 1
 
 
@@ -56,7 +56,7 @@ def _png(data: bytes) -> Header:
             channels = 4
         elif kind == b"eXIf":
             orientation = _orientation(data[start : start + length])
-    return Header(width, height, channels * (2 if depth == 16 else 1), orientation)
+    return Header(width, height, width * height * channels * (2 if depth == 16 else 1), orientation)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -97,7 +97,7 @@ def _jpeg(data: bytes) -> Header:
         place += 2 + length
     if data.find(b"\xff\xd9", place) < 0:
         raise PictureError(f"the JPEG file is cut short after {len(data):,} bytes")
-    return Header(width, height, components, orientation)
+    return Header(width, height, width * height * components, orientation)
 
 
 _BARE_MARKERS = {0x01, *range(0xD0, 0xD8), 0xFF}  # nothing follows them
@@ -105,15 +105,18 @@ _BARE_MARKERS = {0x01, *range(0xD0, 0xD8), 0xFF}  # nothing follows them
 
 def _bmp(data: bytes) -> Header:
     (size,) = struct.unpack_from("<I", data, 14)
-    width, height = struct.unpack_from("<HH" if size == 12 else "<ii", data, 18)
-    return Header(width, abs(height), 4)
+    width, height, _, bits = struct.unpack_from("<HHHH" if size == 12 else "<iiHH", data, 18)
+    return Header(width, abs(height), width * abs(height) * (4 if bits == 32 else 3))
 
 
 def _tiff(data: bytes) -> Header:
     tags = _directory(data)
     channels = 3 if tags.get(_PHOTOMETRIC) == _PALETTE else tags.get(_SAMPLES, 1)
     depth = max(1, tags.get(_BITS, 1) // 8)
-    return Header(tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0), channels * depth)  # OpenCV turns these itself
+    width, height = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
+    copies = 2 if tags.get(_ORIENTATION, 1) > 4 else 1  # OpenCV turns these itself, into a second picture
+    strip = 4 * width * min(height, tags.get(_STRIP_ROWS, height))  # and reads each strip as red green blue alpha
+    return Header(width, height, width * height * channels * depth * copies + strip)
 
 
 def _webp(data: bytes) -> Header:
@@ -124,10 +127,10 @@ def _webp(data: bytes) -> Header:
         raise PictureError(f"the WebP file is cut short: {size + 8:,} bytes expected, found {len(data):,}")
     if kind == b"VP8 ":
         width, height = struct.unpack_from("<HH", data, 26)
-        return Header(width & 0x3FFF, height & 0x3FFF, 4)
+        return _webp_header(width & 0x3FFF, height & 0x3FFF)
     if kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
-        return Header((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, 4)
+        return _webp_header((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
     width = int.from_bytes(data[24:27], "little") + 1
     height = int.from_bytes(data[27:30], "little") + 1
     orientation, place = 1, 12
@@ -136,10 +139,14 @@ def _webp(data: bytes) -> Header:
         if kind == b"EXIF":
             orientation = _orientation(data[place + 8 : place + 8 + length].removeprefix(b"Exif\0\0"))
         place += 8 + length + length % 2
-    return Header(width, height, 4, orientation)
+    return _webp_header(width, height, orientation)
 
 
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
+def _webp_header(width: int, height: int, orientation: int = 1) -> Header:
+    return Header(width, height, 4 * width * height, orientation)
+
+
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _STRIP_ROWS = 256, 257, 258, 262, 274, 277, 278
 _PALETTE = 3
 
 

@@ -76,10 +76,9 @@ def _decoded(data: bytes) -> Array:
     if len(data) > MOST_FILE_BYTES:
         raise PictureError(f"the file has more than {MOST_FILE_BYTES:,} bytes", hint="shrink it, or crop it")
     header = read_header(data)
-    needed = header.width * header.height * header.bytes_per_pixel
-    if needed > MOST_DECODED_BYTES:
+    if header.decoded_bytes > MOST_DECODED_BYTES:
         raise PictureError(
-            f"{header.width:,} × {header.height:,} pixels would take {needed:,} bytes, expected at most "
+            f"{header.width:,} × {header.height:,} pixels would take {header.decoded_bytes:,} bytes, expected at most "
             f"{MOST_DECODED_BYTES:,}",
             hint="shrink it, or crop it to the digit",
         )
