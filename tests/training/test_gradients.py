@@ -18,12 +18,10 @@ from glassnet.training import (
     Objective,
     Rows,
     Sgd,
-    differentiable,
     initialise,
     train,
-    unfold,
 )
-from glassnet.training.backward import through
+from glassnet.training.backward import differentiable, through, unfold
 
 CLASSIFYING = ("softmax", "log_softmax")
 

@@ -51,3 +51,5 @@ def test_what_is_refused() -> None:
         initialise((784, 0, 10))
     with pytest.raises(OptionError, match="unknown activation 'rellu'"):
         initialise((2, 2), hidden="rellu")
+    with pytest.raises(OptionError, match="seed must be 0 or more, found -1"):
+        initialise((2, 2), seed=-1)

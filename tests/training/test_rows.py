@@ -80,6 +80,7 @@ VALUES = initialise((4, 2), output="identity", seed=0)
         (CLASSIFIER, X, T[:9], ShapeError, "x has 10 rows, t has 9"),
         (CLASSIFIER, X, np.ones((10, 2)), ShapeError, "t has shape (10, 2), expected (rows, 3) as the network answers"),
         (CLASSIFIER, X[0], T[:1], ShapeError, "training needs a batch of rows, found one row of shape (4,)"),
+        (CLASSIFIER, X[:0], T[:0], ShapeError, "training needs rows, found none"),
         (CLASSIFIER, X[:, :3], T, ShapeError, "input 'x': expected a row of shape (4,) or a batch"),
         (CLASSIFIER.replace(labels=None), X, T, ShapeError, "name the classes: network.replace(labels=…)"),
         (VALUES, X, [["a", "b"]] * 10, DtypeError, "t must be real numbers, found dtype <U1"),

@@ -1,7 +1,6 @@
 """Training: backpropagation over the steps of any network, enough to make our own weights."""
 
-from glassnet.training.backward import ARRAY_GRADIENTS, BACKWARD, differentiable, unfold
-from glassnet.training.checkpoint import Checkpoint
+from glassnet.training.backward import ARRAY_GRADIENTS, BACKWARD
 from glassnet.training.history import Epoch, Progress, Training, json_lines
 from glassnet.training.initialisation import INITIALISERS, initialise
 from glassnet.training.loop import train
@@ -18,7 +17,6 @@ __all__ = [
     "OPTIMIZERS",
     "Adam",
     "AdamW",
-    "Checkpoint",
     "CrossEntropy",
     "Epoch",
     "Loss",
@@ -29,9 +27,7 @@ __all__ = [
     "Rows",
     "Sgd",
     "Training",
-    "differentiable",
     "initialise",
     "json_lines",
     "train",
-    "unfold",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 
 from glassnet.activations import Activation
 from glassnet.activations import activation as named_activation
-from glassnet.errors import ShapeError
+from glassnet.errors import OptionError, ShapeError
 from glassnet.network import Dense, Network
 
 
@@ -61,6 +61,8 @@ def initialise(
     """
     if len(sizes) < 2 or any(size < 1 for size in sizes):
         raise ShapeError(f"sizes must be two or more positive numbers, found {tuple(sizes)}")
+    if seed < 0:
+        raise OptionError(f"seed must be 0 or more, found {seed}")
     generator = np.random.Generator(np.random.PCG64(seed))
     activations = [named_activation(hidden)] * (len(sizes) - 2) + [named_activation(output)]
     layers = []

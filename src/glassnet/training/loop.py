@@ -62,16 +62,19 @@ def train(
     >>> trained.network.predict(x)
     array([0, 1, 1, 0])
     """
-    for name, value in (("epochs", epochs), ("batch_size", batch_size), ("patience", patience)):
-        if value is not None and value < 1:
-            raise OptionError(f"{name} must be 1 or more, found {value}")
+    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
+        if value < least:
+            raise OptionError(f"{name} must be {least} or more, found {value}")
+    if patience is not None and patience < 1:
+        raise OptionError(f"patience must be 1 or more, found {patience}")
     if patience is not None and validation is None:
         raise OptionError("patience needs validation rows to watch")
 
     objective = Objective(network, loss)
     rows, held_out = _rows(network, x, t, validation, seed)
-    for part in filter(None, (rows, held_out)):
-        loss.check(objective.activation, part.t)
+    for part in (rows, held_out):
+        if part is not None:
+            loss.check(objective.activation, part.t)
     memory = optimizer.memory(objective.parameters)
     best = objective.parameters.copy()
     arrays = {"parameters": objective.parameters, "best": best, **memory}

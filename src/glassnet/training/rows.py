@@ -38,6 +38,8 @@ class Rows:
         batches, single = network.batches(x if isinstance(x, tuple) else (x,))
         if single:
             raise ShapeError(f"training needs a batch of rows, found one row of shape {batches[0].shape[1:]}")
+        if not len(batches[0]):
+            raise ShapeError("training needs rows, found none")
         targets = _targets(network, np.asarray(t))
         if len(targets) != len(batches[0]):
             raise ShapeError(f"x has {len(batches[0])} rows, t has {len(targets)}")
