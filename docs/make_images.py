@@ -88,7 +88,7 @@ def _lines(axes: Axes, column: int, layer: Dense) -> None:
 def digit(path: Path) -> None:
     """Draw what the shipped network makes of one of the example pictures."""
     network = digits.load_model("digits")
-    prepared = digits.prepare(DOCS.parent / "examples" / "digits" / "7.png")
+    prepared = digits.prepare(DOCS.parent / "examples" / "digits" / "7-crossed.jpg")
     plot_trace(network.trace(prepared), prepared, path, labels=network.labels)
 
 

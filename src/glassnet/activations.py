@@ -133,7 +133,7 @@ def softplus(x: Array) -> Array:
 
 @_numeric
 def silu(x: Array) -> Array:
-    """Return x · sigmoid(x), also called swish; -infinity gives the limit 0, to within 1e-35 in float32."""
+    """Return x · sigmoid(x), also called swish; -infinity gives the limit, -0."""
     return np.maximum(x, -_BEYOND_TAILS) * sigmoid(x)
 
 
