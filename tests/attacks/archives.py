@@ -122,6 +122,7 @@ def _npz_bombs() -> Iterator[tuple[str, bytes]]:
     yield "a member out of its place", patched(good, CENTRAL, 42, b"\xff\xff\xff\x0f")
     yield "20,000 members", zipped({f"W{i}.npy": b"" for i in range(20_000)})
     yield "encrypted", patched(patched(good, LOCAL, 6, b"\x01\x00"), CENTRAL, 8, b"\x01\x00")
+    yield "a name that is not UTF-8", patched(good, LOCAL, 6, b"\x00\x08").replace(b"W1.npy", b"W\xff.npy", 1)
     yield "an unknown compression", patched(patched(good, LOCAL, 8, b"\x63\x00"), CENTRAL, 10, b"\x63\x00")
     yield "bzip2", zipped({"W1.npy": npy(np.ones((1, 1)))}, zipfile.ZIP_BZIP2)
     yield "lzma", zipped({"W1.npy": npy(np.ones((1, 1)))}, zipfile.ZIP_LZMA)

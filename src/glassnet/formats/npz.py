@@ -74,6 +74,8 @@ def read(path: Path) -> Contents:
                         description = parsed_json(_text(stream, info.file_size), "a description")
                     else:
                         arrays[name] = _array(stream, info.file_size, name)
+    except FileFormatError:
+        raise
     except _BROKEN as error:
         raise FileFormatError(f"a broken zip: {shown(error)}") from error
     return Contents(arrays, description)
@@ -88,7 +90,16 @@ def write(network: Network) -> bytes:
 
 
 # What zipfile and zlib raise for bytes that are not what they should be.
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OSError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    ValueError,
+    OSError,
+)
 
 
 class _Cautious(io.FileIO):
