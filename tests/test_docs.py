@@ -42,6 +42,8 @@ class Block:
 
 
 def blocks(text: str) -> list[Block]:
+    """Return the blocks to run, those inside quotations too."""
+    text = re.sub(r"^>( |$)", "", text, flags=re.MULTILINE)
     return [
         Block(match["language"], match["code"], text.count("\n", 0, match.start("code")), match["needs"] == "data")
         for match in BLOCK.finditer(text)
@@ -138,6 +140,17 @@ def test_links_lead_somewhere(document: Path) -> None:
         if "://" not in target and not (document.parent / target).exists()
     ]
     assert missing == []
+
+
+def test_both_tours_show_the_same_code() -> None:
+    english, korean = (blocks((ROOT / "docs" / path).read_text("utf-8")) for path in ("tour.md", "ko/tour.md"))
+    assert [(block.code, block.needs_data) for block in korean] == [(block.code, block.needs_data) for block in english]
+
+
+def test_the_pictures_are_those_of_the_script() -> None:
+    script = (ROOT / "docs" / "make_images.py").read_text("utf-8")
+    made = set(re.findall(r'^    "([\w-]+\.svg)": ', script, re.MULTILINE))
+    assert made == {path.name for path in (ROOT / "docs" / "images").iterdir()}
 
 
 # --- the checkers can fail ---
