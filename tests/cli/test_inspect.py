@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -97,3 +98,14 @@ def test_a_name_that_steers_the_terminal(run: Run, tmp_path: Path) -> None:
     done = run("inspect", "a.pkl")
     assert done.returncode == 1
     assert "\033" not in done.stdout + done.stderr
+    network = glassnet.Network(
+        [glassnet.Dense(np.ones((784, 2)), None, "softmax", name="\033[2J")], labels=["\033", "b"]
+    )
+    glassnet.save(network, tmp_path / "b.npz")
+    pen = np.full((60, 50), 255, np.uint8)
+    pen[10:50, 20:26] = 0
+    cv2.imwrite(str(tmp_path / "one.png"), pen)
+    for command in (["inspect", "b.npz"], ["read", "one.png", "-m", "b.npz"], ["explain", "one.png", "-m", "b.npz"]):
+        done = run(*command)
+        assert done.returncode == 0
+        assert "\033" not in done.stdout

@@ -47,7 +47,7 @@ def _print(file: str, found: Inspection) -> None:
         for array in found.arrays:
             print(f"  {printable(array.name):<{width}}  {array.dtype!s:<8} {' × '.join(map(str, array.shape))}")
     if found.network is not None:
-        print(f"\nnetwork\n{found.network.summary()}")
+        print("\nnetwork", *map(printable, found.network.summary().splitlines()), sep="\n")
 
 
 def _as_json(file: str, found: Inspection) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def read(
                     }
                 )
             else:
-                print(f"{printable(path):<{width}}  {found.label}  {found.probability:6.1%}".replace("%", " %"))
+                print(
+                    f"{printable(path):<{width}}  {printable(found.label)}  {found.probability:6.1%}".replace("%", " %")
+                )
     if failed:
         raise typer.Exit(BAD_INPUT)

@@ -1,11 +1,12 @@
 """The see-through view: one picture's way through a network, laid out for the width of the terminal.
 
-Every number shown is one of the trace, rounded to three digits after the point, and every sum is written out so that
-a reader can check it by hand. Neurons, rows and columns are counted from 0.
+Every number shown is one of the trace, rounded to three digits after the point (from 100 on to four in all), and
+every sum is written out so that a reader can check it by hand. Neurons, rows and columns are counted from 0.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glassnet.cli import blocks
+from glassnet.cli.errors import printable
 from glassnet.network import Dense, LayerTrace, Network, Trace
 from glassnet.network.steps import Array
 
@@ -28,6 +30,7 @@ _GAP = 3
 _NEURON_INPUTS = 5
 _WINNER_INPUTS = 10
 _THUMBNAIL = 28
+_LARGEST_EXPONENT = 700  # beyond, exp overflows
 
 
 def explanation(
@@ -37,7 +40,7 @@ def explanation(
 
     trace: of one row. picture: as the network was shown it, (height, width) of uint8. grey: see ``blocks.picture``.
     """
-    labels = [str(label) for label in network.labels or range(len(probabilities))]
+    labels = [printable(label) for label in network.labels or range(len(probabilities))]
     yield _answer(picture, trace[network.inputs[0].name], probabilities, labels, width, grey)
     for layer, inputs in zip(trace.layers, _inputs(network, picture), strict=True):
         yield _heading(layer, inputs)
@@ -67,7 +70,7 @@ def _answer(
     picture: Array, x: Array, probabilities: Array, labels: Sequence[str], width: int, grey: bool
 ) -> RenderableType:
     best = int(np.argmax(probabilities))
-    length = min(40, width - picture.shape[1] - max(map(len, labels)) - 17)
+    length = max(1, min(40, width - picture.shape[1] - max(map(len, labels)) - 17))
     bars = Table.grid(padding=(0, 1))
     for index, (label, probability) in enumerate(zip(labels, probabilities, strict=True)):
         won = index == best
@@ -80,7 +83,9 @@ def _answer(
     said = Text.assemble("The network says ", (labels[best], "bold"), ".\n")
     beside.add_row(blocks.picture(picture, grey=grey), Group(said, bars))
     height, wide = picture.shape
-    return Group(beside, Text(f"\nx: the {height} × {wide} pixels, as numbers from {x.min():.3f} to {x.max():.3f}\n"))
+    return Group(
+        beside, Text(f"\nx: the {height} × {wide} pixels, as numbers from {_number(x.min())} to {_number(x.max())}\n")
+    )
 
 
 # --- the layers ---------------------------------------------------------------------------------------------
@@ -105,7 +110,7 @@ def _inputs(network: Network, picture: Array) -> Iterator[_Inputs]:
     symbols = {given.name: "x" for given in network.inputs}
     number = 0
     for step, sources in zip(network.steps, network.sources, strict=True):
-        symbols[step.name] = step.name
+        symbols[step.name] = printable(step.name)
         if isinstance(step, Dense):
             number += 1
             symbols[step.name] = f"z{number}"
@@ -126,8 +131,9 @@ def _hidden(layer: LayerTrace, inputs: _Inputs, width: int) -> RenderableType:
     accounts.add_row(*(_account(layer, neuron, inputs) for neuron in _strongest(layer.z, count)))
     zeros = int((layer.z == 0).sum())
     silent = f"; {zeros} of {len(layer.z)} are 0" if zeros else ""
+    span = f"from {_number(layer.z.min())} to {_number(layer.z.max())}"
     return Group(
-        Text(f"z{layer.number}: {len(layer.z)} neurons, from {layer.z.min():.3f} to {layer.z.max():.3f}{silent}\n"),
+        Text(f"z{layer.number}: {len(layer.z)} neurons, {span}{silent}\n"),
         *blocks.columns(layer.z, width),
         Text("\nThe strongest neurons, and what pushes them up (+) and down (-):\n"),
         accounts,
@@ -137,64 +143,64 @@ def _hidden(layer: LayerTrace, inputs: _Inputs, width: int) -> RenderableType:
 
 def _account(layer: LayerTrace, neuron: int, inputs: _Inputs) -> RenderableType:
     """Tell how one neuron came to its a and z."""
-    pushes = layer.contributions(neuron)
-    rest = np.setdiff1d(np.arange(len(pushes)), chosen := _strongest(pushes, _NEURON_INPUTS))
     parts: list[RenderableType] = [Text(f"neuron {neuron}", "bold")]
     if inputs.picture_shape:
-        parts.append(blocks.pushes(pushes.reshape(inputs.picture_shape)))
-    for index in chosen:
-        parts.append(_push(_product(layer, neuron, inputs, index), pushes[index]))
-    parts.append(_push(f"{len(rest)} others", pushes[rest].sum()))
-    parts.append(_push("b", layer.layer.bias[neuron]))
-    parts.append(_push("a = Σ w·x + b", layer.a[neuron], "bold"))
-    parts.append(_push(f"z = {layer.layer.activation.name}(a)", layer.z[neuron], "bold"))
-    return Group(*parts)
+        parts.append(blocks.pushes(layer.contributions(neuron).reshape(inputs.picture_shape)))
+    return Group(*parts, *(line for line, _ in _sum(layer, neuron, inputs, _NEURON_INPUTS)))
 
 
 def _winner(
     layer: LayerTrace, inputs: _Inputs, labels: Sequence[str], probabilities: Array, width: int
 ) -> RenderableType:
-    """Tell the whole sum behind the answer, and how far the next one is."""
-    order = np.argsort(-probabilities, kind="stable")
-    best, second = int(order[0]), int(order[1])
+    """Tell the sum behind the answer, and how far the next answer is."""
+    best, *others = (int(index) for index in np.argsort(-probabilities, kind="stable"))
     neuron = min(best, layer.layer.outputs - 1)  # two labels may share one output
-    pushes = layer.contributions(neuron)
-    rest = np.setdiff1d(np.arange(len(pushes)), chosen := _strongest(pushes, _WINNER_INPUTS))
-    largest = np.abs(pushes).max() or 1.0
+    largest = np.abs(layer.contributions(neuron)).max() or 1.0
     rows = Table.grid(padding=(0, 2))
-    for index in chosen:
-        line = _push(_product(layer, neuron, inputs, index), pushes[index])
-        rows.add_row(line, blocks.balance(float(pushes[index] / largest), min(60, width - _NEURON_WIDTH - 2)))
-    for name, value in (
-        (f"{len(rest)} others", pushes[rest].sum()),
-        ("Σ w·x", pushes.sum()),
-        ("b", layer.layer.bias[neuron]),
-    ):
-        rows.add_row(_push(name, value))
-    rows.add_row(_push("a = Σ w·x + b", layer.a[neuron], "bold"))
-    name = layer.layer.activation.name
-    rows.add_row(_push(f"z = {name}(a)", layer.z[neuron], "bold"))
+    for line, push in _sum(layer, neuron, inputs, _WINNER_INPUTS):
+        bar = "" if push is None else blocks.balance(push / largest, min(60, width - _NEURON_WIDTH - 2))
+        rows.add_row(line, bar)
     parts: list[RenderableType] = [
         Text.assemble("Why ", (labels[best], "bold"), "? The inputs of its neuron, the strongest first:\n"),
         rows,
     ]
-    if name == "softmax":
-        ahead = layer.a[best] - layer.a[second]
-        parts.append(
-            Text(
-                f"\n{labels[second]} comes next: its a = {layer.a[second]:.3f} is {ahead:.3f} less, so softmax makes "
-                f"{labels[best]} exp({ahead:.3f}) = {np.exp(ahead):,.4g} times as probable.\n"
-            )
-        )
+    if layer.layer.activation.name == "softmax" and others:
+        parts.append(_distance(layer.a[best], layer.a[others[0]], labels[best], labels[others[0]]))
     return Group(*parts)
 
 
-def _product(layer: LayerTrace, neuron: int, inputs: _Inputs, index: int) -> str:
-    return f"{inputs.name(index):<13} {layer.x[index]:6.3f} × {layer.layer.weights[index, neuron]:+.3f}"
+def _distance(best: float, second: float, label: str, next_label: str) -> Text:
+    """Tell what softmax makes of the lead in ``a``."""
+    ahead = float(best - second)
+    times = f"exp({_number(ahead)})" + (f" = {math.exp(ahead):,.4g}" if ahead < _LARGEST_EXPONENT else "")
+    return Text(
+        f"\n{next_label} comes next: its a = {_number(second)} is {_number(ahead)} less, so softmax makes {label} "
+        f"{times} times as probable.\n"
+    )
 
 
-def _push(what: str, value: float, style: str = "") -> Text:
-    return Text(f"{what:<29} {value:+8.3f}", style)
+def _sum(layer: LayerTrace, neuron: int, inputs: _Inputs, count: int) -> Iterator[tuple[Text, float | None]]:
+    """Give the lines of a = Σ w·x + b: the ``count`` strongest inputs, each with its w·x too, then rest and sums."""
+    pushes = layer.contributions(neuron)
+    order = _strongest(pushes, len(pushes))
+    for index in order[:count]:
+        x, w = _number(layer.x[index]), _number(layer.layer.weights[index, neuron], "+")
+        yield _line(f"{inputs.name(index):<13} {x:>6} × {w:>6}", pushes[index]), float(pushes[index])
+    rest = order[count:]
+    if rest:
+        yield _line(f"{len(rest)} others", pushes[rest].sum()), None
+    yield _line("Σ w·x", pushes.sum()), None
+    yield _line("b", layer.layer.bias[neuron]), None
+    yield _line("a = Σ w·x + b", layer.a[neuron], "bold"), None
+    yield _line(f"z = {layer.layer.activation.name}(a)", layer.z[neuron], "bold"), None
+
+
+def _line(what: str, value: float, style: str = "") -> Text:
+    return Text(f"{what:<29} {_number(value, '+'):>8}", style)
+
+
+def _number(value: float, sign: str = "-") -> str:
+    return f"{value:{sign}.3f}" if abs(value) < 100 else f"{value:{sign}.4g}"
 
 
 def _strongest(values: Array, count: int) -> list[int]:
