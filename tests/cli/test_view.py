@@ -87,7 +87,7 @@ def test_large_numbers_fit_too() -> None:
         inputs=Input((784,)), steps=[Dense(1e4 * base.layers[0].weights, None, "relu"), base.steps[1]]
     )
     assert max(len(line) for line in shown(network, 80).splitlines()) <= 80
-    assert re.search(r"row +\d+ col +\d+ +255 × ([+-]\d+|[+-]\d\.\d+e\+\d\d) +[+-]\d\.\d+e\+05", shown(network, 80))
+    assert re.search(r"row +\d+ col +\d+ +255 × +([+-]\d+|[+-]\d\.\d+e\+\d\d) +[+-]\d\.\d+e\+05", shown(network, 80))
 
 
 def test_every_layer_has_its_formula_and_its_silent_neurons_counted() -> None:
