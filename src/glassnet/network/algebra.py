@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,33 +21,36 @@ def collapse(network: Network) -> Network:
     A layer is taken into its follower when its activation is the identity and nothing else reads it. Products
     are formed in float64 and rounded once.
     """
+    return merge_pairs(network, _product)
+
+
+def merge_pairs(network: Network, merge: Callable[[Step, Step], Step | None]) -> Network:
+    """Replace a step and the only reader of its value by what ``merge`` makes of the two; None leaves them.
+
+    The merged step takes the reader's name and the first step's sources.
+    """
     readers = Counter(network.outputs)
     readers.update(source for sources in network.sources for source in sources)
     kept: dict[str, Step] = {}
-    read_by: dict[str, tuple[str, ...]] = {}
+    reads: dict[str, tuple[str, ...]] = {}
     for step, sources in zip(network.steps, network.sources, strict=True):
-        before = kept.get(sources[0])
-        if isinstance(step, Dense) and isinstance(before, Dense) and readers[before.name] == 1 and _is_linear(before):
+        before = kept.get(sources[0]) if len(sources) == 1 and readers[sources[0]] == 1 else None
+        merged = merge(before, step) if before else None
+        if before and merged:
             del kept[before.name]
-            read_by[step.name] = read_by[before.name]
-            kept[step.name] = _product(before, step, read_by[before.name])
+            reads[step.name] = reads[before.name]
+            kept[step.name] = dataclasses.replace(merged, name=step.name, sources=reads[before.name])
         else:
-            read_by[step.name] = sources
+            reads[step.name] = sources
             kept[step.name] = step
     return network.replace(steps=tuple(kept.values()))
 
 
-def _is_linear(layer: Dense) -> bool:
-    return layer.activation.name == "identity"
-
-
-def _product(first: Dense, second: Dense, sources: tuple[str, ...]) -> Dense:
+def _product(first: Step, second: Step) -> Step | None:
+    if not (isinstance(first, Dense) and isinstance(second, Dense) and first.activation.name == "identity"):
+        return None
     dtype = np.result_type(first.weights, second.weights)
     wide = second.weights.astype(np.float64)
-    return Dense(
-        (first.weights.astype(np.float64) @ wide).astype(dtype),
-        (first.bias.astype(np.float64) @ wide + second.bias).astype(dtype),
-        second.activation,
-        name=second.name,
-        sources=sources,
-    )
+    weights = (first.weights.astype(np.float64) @ wide).astype(dtype)
+    bias = (first.bias.astype(np.float64) @ wide + second.bias).astype(dtype)
+    return dataclasses.replace(second, weights=weights, bias=bias)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from glassnet.network.algebra import collapse
 from glassnet.network.steps import Array, Dense, Shape, Step
 from glassnet.network.summary import summary
 from glassnet.network.trace import Trace, trace
+
+if TYPE_CHECKING:
+    from glassnet.compiler import CompiledNetwork
 
 Label: TypeAlias = int | str
 
@@ -240,6 +243,16 @@ class Network:
         Everything is kept, so a batch should be one to look at, not a data set.
         """
         return trace(self, x)
+
+    def compile(self, *, threads: int = 1, target: str | None = None, cache: bool = True) -> CompiledNetwork:
+        """Return this network as machine code: the same calls, the same numbers, fast.
+
+        threads: how many may share a large batch. target: a lesser kind of processor than this one, by its name in
+        ``glassnet.compiler.targets``. cache: whether object files are kept in the user's cache folder.
+        """
+        from glassnet.compiler import CompiledNetwork  # noqa: PLC0415  # a room above this one, entered when used
+
+        return CompiledNetwork(self, threads=threads, target=target, cache=cache)
 
     def collapse(self) -> Network:
         """Return the same function with neighbouring linear layers multiplied into one."""
