@@ -1,0 +1,216 @@
+"""The activations as vector code: fixed sequences of fused multiply-adds, divisions and integer shifts.
+
+Every operation here is rounded in one way by IEEE 754, and none is reordered, so the bits are the same on every
+processor and in every lane. Polynomials are Chebyshev interpolants computed to 40 digits; the errors that
+``benchmarks/accuracy.py`` measures against float64 over all of float32 are in ``docs/concepts/same-bits.md``.
+
+All take and return float32 vectors. NaN travels, whatever its payload.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from glassnet.activations import SELU_ALPHA, SELU_SCALE
+from glassnet.compiler.language import F32, I32, Value
+
+LOG2_E = 1 / math.log(2)
+# ln 2 in two parts; the first has 9 trailing zero bits, so n · LN2_HIGH is exact for |n| < 512.
+LN2_HIGH = 0.693145751953125
+LN2_LOW = math.log(2) - LN2_HIGH
+# Adding it rounds a float32 below 2²² to an integer that then stands in the lowest bits.
+ROUNDER = 12582912.0
+ROUNDER_BITS = 0x4B400000
+
+# (exp(r) - 1 - r) / r² for |r| ≤ ln 2 / 2; relative error of exp(r) - 1: 5e-10.
+EXPM1 = (
+    0.5000000013675161, 0.1666666668185573, 0.041666462839077045, 0.008333310693802049, 0.0013933880963236528,
+    0.00019891247314183293,
+)  # fmt: skip
+# (exp(2h) - 1 - 2h) / h² for |h| ≤ ln 2 / 4; relative error of exp(2h) - 1: 2.5e-8.
+TANH = tuple(
+    c * 2 ** (i + 2)
+    for i, c in enumerate((0.5, 0.16666576062275124, 0.04166655345865175, 0.008363333082182943, 0.001392637599580353))
+)
+# (atanh(s) / s - 1) / s² in q = s², s ≤ 1/3; error of atanh(s) / s: 4e-10.
+ATANH = (0.3333333367604815, 0.1999984745233551, 0.14296488228134138, 0.10848090926070801, 0.11638869820340685)
+# ln(exp(u²) · erfc(u) / t), t = 2 / (2 + u), in t for 0 ≤ u ≤ 11; error 1e-8.
+ERFC = (
+    -1.2655720544623799, 1.0016941160475799, 0.35428809711974374, 0.22763027419071316, -0.7202510223917481,
+    1.6899263929793484, -3.5919050699879507, 4.284724792972827, -2.822845788284341, 0.9870098769377279,
+    -0.14469961421958633,
+)  # fmt: skip
+
+
+def _reduce(x: Value) -> tuple[Value, Value]:
+    """Return n, a whole number, and exp(r) - 1, where x = n · ln 2 + r and |r| ≤ ln 2 / 2.
+
+    n = round(x / ln 2); r = (x - n · high) - n · low; exp(r) - 1 = r + r² · polynomial(r)
+    """
+    f = x.f
+    shifted = f.fma(x, f.constant(x.kind, LOG2_E), ROUNDER)
+    whole = shifted - ROUNDER
+    r = f.fma(whole, f.constant(x.kind, -LN2_HIGH), x)
+    r = f.fma(whole, f.constant(x.kind, -LN2_LOW), r)
+    return whole, f.fma(r * r, f.polynomial(r, EXPM1), r)
+
+
+def _power_of_two(n: Value, like: Value) -> Value:
+    """Return 2ⁿ for an integer -126 ≤ n ≤ 127, by writing the exponent's bits."""
+    return ((n + 127) << 23).bits_as(like.kind.element)
+
+
+def _scale(x: Value, whole: Value) -> Value:
+    """Return x · 2ⁿ, rounded once: one instruction, or two powers of half the size, the first of them exact."""
+    if x.f.scalef_available and x.kind.count == 16:
+        return x.f.scalef(x, whole)
+    n = (whole + ROUNDER).bits_as(I32) - ROUNDER_BITS
+    half = n >> 1
+    return x * _power_of_two(half, x) * _power_of_two(n - half, x)
+
+
+def exp(x: Value) -> Value:
+    """Return eˣ as (1 + (exp(r) - 1)) · 2ⁿ; denormal results are rounded once, too large ones infinite."""
+    whole, e = _reduce(x.at_least(-105.0).at_most(90.0))
+    return _scale(e + 1.0, whole)
+
+
+def exp_negative(x: Value) -> Value:
+    """Return exp(x) for x ≤ 0."""
+    whole, e = _reduce(x.at_least(-105.0))
+    return _scale(e + 1.0, whole)
+
+
+def expm1_negative(x: Value) -> Value:
+    """Return exp(x) - 1 for x ≤ 0: 2ⁿ · (exp(r) - 1) + (2ⁿ - 1), fused."""
+    whole, e = _reduce(x.at_least(-60.0))
+    scale = _scale(x.f.constant(x.kind, 1.0), whole)
+    return x.f.fma(scale, e, scale - 1.0)
+
+
+def log1p_unit(e: Value) -> Value:
+    """Return ln(1 + e) for 0 ≤ e ≤ 1: 2 · atanh(s), s = e / (2 + e)."""
+    f = e.f
+    s = e / (e + 2.0)
+    q = s * s
+    double = s + s
+    return f.fma(double * q, f.polynomial(q, ATANH), double)
+
+
+def log_positive(x: Value) -> Value:
+    """Return ln(x) for normal x ≥ 1: n · ln 2 + ln(m), x = m · 2ⁿ with m in [1, 2)."""
+    f = x.f
+    bits = x.bits_as(I32)
+    n = (bits >> 23) - 127
+    m = ((bits & 0x007FFFFF) | 0x3F800000).bits_as(x.kind.element)
+    count = Value(f, f.builder.sitofp(n.v, x.kind))
+    log_m = log1p_unit(m - 1.0)
+    return f.fma(count, f.constant(x.kind, LN2_HIGH), f.fma(count, f.constant(x.kind, LN2_LOW), log_m))
+
+
+def _magnitude(x: Value) -> Value:
+    return (x.bits_as(I32) & 0x7FFFFFFF).bits_as(x.kind.element)
+
+
+def sigmoid(x: Value) -> Value:
+    """Return (1 or e) / (1 + e), e = exp(-|x|); the numerator is e where x < 0."""
+    e = exp_negative(-_magnitude(x))
+    return (x < 0.0).choose(e, 1.0) / (e + 1.0)
+
+
+def tanh(x: Value) -> Value:
+    """Return -m / (m + 2) with the sign of x, m = exp(-2|x|) - 1."""
+    f = x.f
+    size = _magnitude(x).at_most(30.0)
+    shifted = f.fma(size, f.constant(x.kind, -2 * LOG2_E), ROUNDER)
+    whole = shifted - ROUNDER
+    h = f.fma(
+        whole, f.constant(x.kind, -math.log(2) / 2), -size
+    )  # half of r; ln 2 in one part is enough for a difference from 1
+    e = f.fma(h * h, f.polynomial(h, TANH), h + h)
+    scale = _scale(f.constant(x.kind, 1.0), whole)
+    m = f.fma(scale, e, scale - 1.0)
+    y = (0.0 - m) / (m + 2.0)  # not -m: tanh(0) is +0
+    return (y.bits_as(I32) | (x.bits_as(I32) & -0x80000000)).bits_as(F32)
+
+
+def step(x: Value) -> Value:
+    """Return 1 where x > 0, else 0; NaN stays."""
+    f = x.f
+    zero_or_nan = (x <= 0.0).choose(f.constant(x.kind, 0.0), x)
+    return (x > 0.0).choose(f.constant(x.kind, 1.0), zero_or_nan)
+
+
+def identity(x: Value) -> Value:
+    """Return x."""
+    return x
+
+
+def relu(x: Value) -> Value:
+    """Return max(x, 0)."""
+    return x.at_least(0.0)
+
+
+def leaky_relu(x: Value, slope: float) -> Value:
+    """Return x where x > 0, else slope · x."""
+    return (x > 0.0).choose(x, x * slope)
+
+
+def elu(x: Value, alpha: float) -> Value:
+    """Return x where x > 0, else alpha · (exp(x) - 1)."""
+    return (x > 0.0).choose(x, expm1_negative(x.at_most(0.0)) * alpha)
+
+
+def selu(x: Value) -> Value:
+    """Return scale · x where x > 0, else scale · alpha · (exp(x) - 1)."""
+    return (x > 0.0).choose(x * SELU_SCALE, expm1_negative(x.at_most(0.0)) * (SELU_SCALE * SELU_ALPHA))
+
+
+def softplus(x: Value) -> Value:
+    """Return max(x, 0) + ln(1 + exp(-|x|))."""
+    return x.at_least(0.0) + log1p_unit(exp_negative(-_magnitude(x)))
+
+
+def silu(x: Value) -> Value:
+    """Return x · sigmoid(x), x held above -1000 so that the limit of -infinity is a number."""
+    return x.at_least(-1000.0) * sigmoid(x)
+
+
+def gelu(x: Value) -> Value:
+    """Return x · Φ(x); Φ(-|x|) = t · exp(polynomial(t) - u²) / 2, u = |x| / √2, t = 2 / (2 + u).
+
+    u² is carried in two parts, and what the first one dropped multiplies at the end.
+    """
+    f = x.f
+    u = (_magnitude(x) * math.sqrt(0.5)).at_most(11.0)
+    t = 2.0 / (u + 2.0)
+    square = u * u
+    dropped = f.fma(u, u, -square)
+    tail = t * 0.5 * exp(f.polynomial(t, ERFC) - square)
+    tail = f.fma(tail, -dropped, tail)
+    return x.at_least(-1000.0) * (x > 0.0).choose(1.0 - tail, tail)
+
+
+def gelu_tanh(x: Value) -> Value:
+    """Return x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))) as x · sigmoid of twice the inner value."""
+    f = x.f
+    bounded = x.at_least(-1000.0).at_most(1000.0)
+    inner = f.fma(bounded * bounded, f.constant(x.kind, 0.044715), 1.0) * bounded * (2 * math.sqrt(2 / math.pi))
+    return x.at_least(-1000.0) * sigmoid(inner)
+
+
+def hard_sigmoid(x: Value, slope: float, offset: float) -> Value:
+    """Return clip(slope · x + offset, 0, 1)."""
+    return (x * slope + offset).at_least(0.0).at_most(1.0)
+
+
+ELEMENTWISE: Mapping[str, Callable[..., Value]] = MappingProxyType(
+    {
+        function.__name__: function
+        for function in (
+            step, sigmoid, relu, identity, tanh, leaky_relu, elu, selu, gelu, gelu_tanh, silu, softplus, hard_sigmoid,
+        )
+    }
+)  # fmt: skip

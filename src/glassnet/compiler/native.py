@@ -1,0 +1,100 @@
+"""A compiled chain in memory: its code, its packed parameters, and the ways to call it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy._core import _multiarray_umath  # type: ignore[attr-defined]  # NumPy's table of C functions
+
+from glassnet.compiler.chains import Link
+from glassnet.compiler.entry import CONTEXT, IMPORTS, PY_ARRAY_NEW
+from glassnet.compiler.kernels import DECIDE, UINT8
+from glassnet.compiler.machine import Machine, load_code
+from glassnet.compiler.plan import Plan, aligned, pack
+
+Array = npt.NDArray[Any]
+
+_METH_FASTCALL, _METH_KEYWORDS = 0x0080, 0x0002
+_python = ctypes.pythonapi
+
+
+def _function(name: str, result: Any, *arguments: Any) -> Any:
+    return ctypes.PYFUNCTYPE(result, *arguments)((name, _python))
+
+
+_capsule_new = _function("PyCapsule_New", ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+_capsule_get = _function("PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+_function_new = _function("PyCFunction_NewEx", ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+
+
+class _MethodDefinition(ctypes.Structure):
+    """CPython's PyMethodDef."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+@functools.cache
+def imports() -> dict[str, int]:
+    """Return the addresses of the functions that the code calls."""
+    addresses = {}
+    for name in IMPORTS:
+        if name != "PyArray_New":
+            addresses[name] = ctypes.cast(getattr(_python, name), ctypes.c_void_p).value or 0
+    table = ctypes.cast(_capsule_get(_multiarray_umath._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
+    addresses["PyArray_New"] = table[PY_ARRAY_NEW] or 0
+    return addresses
+
+
+class Native:
+    """A chain of dense layers as machine code."""
+
+    def __init__(self, plan: Plan, links: Sequence[Link], machine: Machine, *, cache: bool) -> None:
+        self.plan = plan
+        self.machine = machine
+        self.parameters = pack(plan, links)
+        self.code = load_code(plan, machine, imports(), cache=cache)
+        kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
+        self._forward = ctypes.CFUNCTYPE(None, *kinds)(self.code.addresses["forward"])
+        self._kept: list[object] = []
+
+    def run(self, x: Array, y: Array, *, decide: bool = False) -> None:
+        """Compute ``y`` (rows, outputs), or int64 (rows,) when deciding, from ``x`` (rows, inputs), both C-contiguous.
+
+        The GIL is released. Scratch memory belongs to the call, so calls may overlap.
+        """
+        scratch = aligned(self.plan.scratch_floats)
+        flags = UINT8 * (x.dtype == np.uint8) | DECIDE * decide
+        data = (array.ctypes.data for array in (self.parameters, x, y))
+        parameters, source, target = data
+        self._forward(parameters, source, target, len(x), scratch.ctypes.data, int(flags))
+
+    def entry(self, fallback: Callable[..., Any], *, decide: bool, most_rows: int) -> Callable[..., Any]:
+        """Return the emitted C function as a Python callable that passes to ``fallback`` what it does not take."""
+        fields = {
+            "parameters": self.parameters.ctypes.data,
+            "fallback": id(fallback),
+            "flags": DECIDE * decide,
+            "most_rows": most_rows,
+            "array_type": id(np.ndarray),
+            "float32": id(_FLOAT32),
+            "uint8": id(_UINT8),
+        }
+        context = (ctypes.c_uint64 * len(CONTEXT))(*(fields[name] for name in CONTEXT))
+        definition = _MethodDefinition(b"compiled", self.code.addresses["call"], _METH_FASTCALL | _METH_KEYWORDS, None)
+        capsule = _capsule_new(ctypes.addressof(context), None, None)
+        self._kept += [context, definition, fallback]
+        call: Callable[..., Any] = _function_new(ctypes.addressof(definition), capsule, None)
+        return call
+
+
+_FLOAT32, _UINT8 = np.dtype(np.float32), np.dtype(np.uint8)
