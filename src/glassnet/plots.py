@@ -116,7 +116,7 @@ def _function_and_derivative(axes: Axes, entry: Activation) -> None:
     axes.set_xlabel(f"{entry.formula}\nrange {entry.range}{given}", fontsize=8)
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, -3), min(high, 3))
-    axes.legend(frameon=False, fontsize=7, loc="lower right" if entry.name == "log_softmax" else "upper left")
+    axes.legend(frameon=False, fontsize=7, loc="best")
 
 
 def _cross(axes: Axes) -> None:
