@@ -1,4 +1,4 @@
-"""Time an epoch of MNIST beside PyTorch: ``python benchmarks/training.py`` (MNIST as ``load_mnist`` finds it).
+"""Time an epoch of MNIST beside PyTorch: ``python benchmarks/epoch.py`` (MNIST as ``load_mnist`` finds it).
 
 784-50-100-10 with relu, batches of 128 in a new order, cross-entropy, float32, one thread, and the running loss
 asked for at each batch. Each side takes its data as it is quickest for it: glassnet raw bytes, PyTorch float32
