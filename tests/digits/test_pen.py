@@ -78,4 +78,10 @@ def test_the_command_says_how_it_is_used() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
 def test_the_shipped_network_reads_the_examples(example: pen.Example) -> None:
-    assert recognise(EXAMPLES_FOLDER / example.file).label == example.digit
+    found = recognise(EXAMPLES_FOLDER / example.file)
+    if example.file == "1-flag.png":  # drawn to stand between 1 and 7, and the network says that it is not sure
+        assert found.label in (1, 7)
+        assert found.probability < 0.8
+    else:
+        assert found.label == example.digit
+        assert found.probability > 0.95

@@ -204,7 +204,7 @@ _BLACK_INK, _BLUE_INK, _RED_INK, _PENCIL = (38, 34, 32), (34, 58, 152), (186, 38
 
 EXAMPLES = (
     Example("0-marker.png", 0, Pen(0.15, 0.05), Sheet(_BLACK_INK, _WHITE, size=(320, 320)), height=220, seed=1),
-    Example("1-foot.png", 1, Pen(0.07, 0.10), Sheet(_BLUE_INK, _WHITE, 0.08, 0.004, (260, 340)), 2, 230, 3),
+    Example("1-flag.png", 1, Pen(0.07, 0.10), Sheet(_BLUE_INK, _WHITE, 0.08, 0.004, (260, 340)), 1, 230, 2),
     Example("2-cream.jpg", 2, Pen(0.07, 0.12), Sheet(_BLACK_INK, _CREAM, 0.25, 0.010, (480, 400)), 0, 250, 3),
     Example("3-screen.png", 3, Pen(0.11), Sheet(size=(280, 280)), 0, 190, 4),
     Example("4-open.jpg", 4, Pen(0.06, 0.08), Sheet(_BLUE_INK, _CREAM, 0.18, 0.012, (420, 420)), 0, 240, 5),
