@@ -96,6 +96,7 @@ def test_progress_appears_after_a_while(
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setattr(progress, "SECONDS_UNTIL_SHOWN", seconds)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0)
     with progress.Progress("reading", 20, wanted=wanted) as bar:
         bar.advance()
         time.sleep(0.01)

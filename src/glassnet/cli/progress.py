@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich import progress
 
 SECONDS_UNTIL_SHOWN = 1.0
+SECONDS_BETWEEN = 0.1
 
 
 class Progress:
@@ -23,17 +24,19 @@ class Progress:
         self._what = what
         self._total = total
         self._done = 0
-        self._start = time.monotonic()
+        self._due = time.monotonic() + SECONDS_UNTIL_SHOWN
         self._wanted = wanted and sys.stderr.isatty()
         self._bar: progress.Progress | None = None
 
     def advance(self, count: int = 1) -> None:
         """Say that ``count`` more are done."""
         self._done += count
-        if self._bar is None and self._wanted and time.monotonic() - self._start > SECONDS_UNTIL_SHOWN:
+        if not self._wanted or time.monotonic() < self._due:
+            return
+        if self._bar is None:
             self._bar = _started_bar(self._what, self._total)
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._done)
+        self._bar.update(self._bar.task_ids[0], completed=self._done, refresh=True)
+        self._due = time.monotonic() + SECONDS_BETWEEN
 
     def __enter__(self) -> Progress:
         return self
@@ -50,8 +53,10 @@ def _started_bar(what: str, total: int) -> progress.Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # stdout stays as it is: Rich would send what is printed there to its own console, on stderr.
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    # stdout stays as it is: Rich would send what is printed there to its own console, on stderr. And no thread draws:
+    # it would do so while stderr is kept from the decoders of pictures.
+    console = Console(stderr=True)
+    bar = Progress(*columns, console=console, transient=True, redirect_stdout=False, auto_refresh=False)
     bar.add_task(what, total=total)
     bar.start()
     return bar

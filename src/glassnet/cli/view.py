@@ -53,14 +53,15 @@ def explanation(
 def preparation(steps: Sequence[Step], *, width: int, grey: bool) -> RenderableType:
     """Lay out the steps from the picture as it was given to what the network is shown, side by side."""
     beside = max(1, (width + _GAP) // (_THUMBNAIL + _GAP))
-    rows = Table.grid(padding=(0, _GAP, 1, 0))
+    rows = Table.grid(padding=(0, _GAP, 0, 0))
     for _ in range(beside):
         rows.add_column(width=_THUMBNAIL)
     for start in range(0, len(steps), beside):
         row = list(enumerate(steps[start : start + beside], start=start + 1))
         rows.add_row(*(Text.assemble((f"{number}. {step.name}", "bold"), f"\n{step.what}") for number, step in row))
         rows.add_row(*(blocks.picture(blocks.thumbnail(step.picture, _THUMBNAIL), grey=grey) for _, step in row))
-    return Group(rows, "")
+        rows.add_row("")
+    return rows
 
 
 # --- what the network sees, and what it says ----------------------------------------------------------------
