@@ -346,6 +346,7 @@ def emit_live_columns(block: Block, layer: Layer, source: Pointer, tile: Value) 
 
     for k in 0, 16, 32, …: alive = any row: x[row][k … k+15] != 0 (NaN is); the indices of the live lanes are
     packed together, all 16 stored, and the list grows by as many as are alive
+    after the first quarter: if 7/8 of it are alive, the search ends and all columns count as live
     """
     f = block.f
     inputs = [source.at(F32, (tile * block.rows + row) * layer.input_stride) for row in range(block.rows)]
@@ -362,6 +363,11 @@ def emit_live_columns(block: Block, layer: Layer, source: Pointer, tile: Value) 
         return found + f.count(alive)
 
     whole, rest = layer.inputs - layer.inputs % LINE, layer.inputs % LINE
-    with f.loop(whole, step=LINE, carry=[f.i64(0)]) as loop:
+    quarter = whole // 4 // LINE * LINE
+    with f.loop(quarter, step=LINE, carry=[f.i64(0)]) as loop:
         loop.carry = [append(loop.carry[0], loop.index)]
-    length.store(append(loop.carry[0], f.i64(whole), lane < rest) if rest else loop.carry[0])
+    hopeless = loop.carry[0] > quarter * 7 // 8
+    with f.loop(hopeless.choose(f.i64(quarter), whole), start=quarter, step=LINE, carry=loop.carry) as loop:
+        loop.carry = [append(loop.carry[0], loop.index)]
+    found = append(loop.carry[0], f.i64(whole), lane < rest) if rest else loop.carry[0]
+    length.store(hopeless.choose(f.i64(layer.inputs), found))
