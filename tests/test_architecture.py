@@ -48,6 +48,7 @@ LIBRARIES: dict[str, set[str]] = {
     "requests": {"datasets"},
     "rich": {"cli", "datasets"},
     "safetensors": {"formats", "training"},
+    "threadpoolctl": {"training"},
     "typer": {"cli"},
 }
 LOADED_LATER = set(LIBRARIES) - {"numpy"}

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from glassnet.errors import DivergenceError, OptionError
 from glassnet.network import Network
@@ -85,8 +86,9 @@ def train(
     if checkpoint is not None:
         file = Checkpoint(Path(checkpoint), run.description(network))
         history = file.read(arrays)
-    # What overflows is found where it matters: in the loss and in the parameters.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    # One BLAS thread: how many there are would be in the last bits, and products of a batch this small only wait
+    # for each other. What overflows is found where it matters: in the loss and in the parameters.
+    with threadpool_limits(1, user_api="blas"), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         while len(history) < epochs and not _stalled(history, patience):
             history.append(run.epoch(len(history) + 1))
             if held_out is None or _best(history) == history[-1].epoch:
