@@ -30,12 +30,19 @@ EXPM1 = (0.5, 0.16666576062275124, 0.04166655345865175, 0.008363333082182943, 0.
 EXPM1_OF_TWICE = tuple(coefficient * 2 ** (power + 2) for power, coefficient in enumerate(EXPM1))
 # (atanh(s) / s - 1) / s² in q = s², s ≤ 1/3; error of atanh(s) / s: 4e-10.
 ATANH = (0.3333333367604815, 0.1999984745233551, 0.14296488228134138, 0.10848090926070801, 0.11638869820340685)
-# ln(exp(u²) · erfc(u) / t), t = 2 / (2 + u), in t for 0 ≤ u ≤ 11; error 1e-8.
+# ln(exp(u²) · erfc(u) / t), t = 2 / (2 + u), in 2t - 1 for 0 ≤ u ≤ 11; error 1.3e-8.
 ERFC = (
-    -1.2655720544623799, 1.0016941160475799, 0.35428809711974374, 0.22763027419071316, -0.7202510223917481,
-    1.6899263929793484, -3.5919050699879507, 4.284724792972827, -2.822845788284341, 0.9870098769377279,
-    -0.14469961421958633,
+    -0.6717940771887589, 0.6726432594536436, 0.04734265619234759, -0.046896066604240325, -0.009862664100111487,
+    0.008821535844931595, 0.001705194666259773, -0.0022973725079592374, -3.582813294887482e-05, 0.000514671495780852,
+    -0.00014130821701131477,
 )  # fmt: skip
+# 2 · √(2/π), its first part with 20 binary places, and 0.044715 times that, both in two parts.
+GELU_LINEAR = 2 * math.sqrt(2 / math.pi)
+GELU_LINEAR_HIGH = round(GELU_LINEAR * 2**20) / 2**20
+GELU_LINEAR_LOW = GELU_LINEAR - GELU_LINEAR_HIGH
+GELU_CUBIC = 0.044715 * GELU_LINEAR
+GELU_CUBIC_HIGH = round(GELU_CUBIC * 2**27) / 2**27
+GELU_CUBIC_LOW = GELU_CUBIC - GELU_CUBIC_HIGH
 
 
 def _reduce(x: Value) -> tuple[Value, Value]:
@@ -94,14 +101,15 @@ def log1p_unit(e: Value) -> Value:
 
 
 def log_positive(x: Value) -> Value:
-    """Return ln(x) for normal x ≥ 1: n · ln 2 + ln(m), x = m · 2ⁿ with m in [1, 2)."""
+    """Return ln(x) for normal x ≥ 1, NaN for NaN: n · ln 2 + ln(m), x = m · 2ⁿ with m in [1, 2)."""
     f = x.f
     bits = x.bits_as(I32)
     n = (bits >> 23) - 127
     m = ((bits & 0x007FFFFF) | 0x3F800000).bits_as(x.kind.element)
     count = Value(f, f.builder.sitofp(n.v, x.kind))
     log_m = log1p_unit(m - 1.0)
-    return f.fma(count, f.constant(x.kind, LN2_HIGH), f.fma(count, f.constant(x.kind, LN2_LOW), log_m))
+    result = f.fma(count, f.constant(x.kind, LN2_HIGH), f.fma(count, f.constant(x.kind, LN2_LOW), log_m))
+    return x.differs(x).choose(x, result)
 
 
 def _magnitude(x: Value) -> Value:
@@ -165,37 +173,69 @@ def softplus(x: Value) -> Value:
     return x.at_least(0.0) + log1p_unit(exp_negative(-_magnitude(x)))
 
 
+def _gated(x: Value, least: float, high: Value, low: Value | None = None) -> Value:
+    """Return x · sigmoid(v), where -|v| = high + low and v has the sign of x, which is held above ``least``.
+
+    x / (1 + e) or x · e / (1 + e), e = exp(-|v|); x · e is formed before it is scaled by 2ⁿ, because e alone may
+    already be denormal, and would have lost digits.
+    """
+    whole, e = _reduce(high)
+    e = e + 1.0
+    if low is not None:
+        e = x.f.fma(e, low, e)
+    numerator = (x > 0.0).choose(x, _scale(x.at_least(least) * e, whole))
+    return numerator / (_scale(e, whole) + 1.0)
+
+
 def silu(x: Value) -> Value:
-    """Return x · sigmoid(x), x held above -1000 so that the limit of -infinity is a number."""
-    return x.at_least(-1000.0) * sigmoid(x)
+    """Return x · sigmoid(x); below -112 that is -0."""
+    return _gated(x, -112.0, (-_magnitude(x)).at_least(-112.0))
 
 
 def gelu(x: Value) -> Value:
-    """Return x · Φ(x); Φ(-|x|) = t · exp(polynomial(t) - u²) / 2, u = |x| / √2, t = 2 / (2 + u).
+    """Return x · Φ(x) as x - y, or -y where x < 0; y = |x| · Φ(-|x|), which is 0 beyond 15.5.
 
-    u² is carried in two parts, and what the first one dropped multiplies at the end.
+    Φ(-|x|) = t/2 · exp(polynomial(2t - 1) - x²/2), t = 2 / (2 + |x| / √2); what the exponent's rounding lost
+    multiplies at the end, and 2ⁿ comes last, so that the tail keeps its digits.
     """
     f = x.f
-    u = (_magnitude(x) * math.sqrt(0.5)).at_most(11.0)
-    t = 2.0 / (u + 2.0)
-    square = u * u
-    dropped = f.fma(u, u, -square)
-    tail = t * 0.5 * exp(f.polynomial(t, ERFC) - square)
-    tail = f.fma(tail, -dropped, tail)
-    return x.at_least(-1000.0) * (x > 0.0).choose(1.0 - tail, tail)
+    size = _magnitude(x).at_most(15.5)
+    t = 2.0 / f.fma(size, f.constant(x.kind, math.sqrt(0.5)), 2.0)
+    square = size * size
+    square_low = f.fma(size, size, -square)
+    p = f.polynomial(t + t - 1.0, ERFC)
+    half = f.constant(x.kind, 0.5)
+    high = f.fma(square, -half, p)
+    low = f.fma(square_low, -half, p - f.fma(square, half, high))
+    whole, e = _reduce(high)
+    y = size * (t * half) * (e + 1.0)
+    y = _scale(f.fma(y, low, y), whole)
+    return (x < 0.0).choose(-y, x - y)
 
 
 def gelu_tanh(x: Value) -> Value:
-    """Return x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))) as x · sigmoid of twice the inner value."""
+    """Return x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))) as x · sigmoid(v), v = x · (c + d · x²).
+
+    v and x² are carried in two parts. Beyond |x| = 11 the tail is 0.
+    """
     f = x.f
-    bounded = x.at_least(-1000.0).at_most(1000.0)
-    inner = f.fma(bounded * bounded, f.constant(x.kind, 0.044715), 1.0) * bounded * (2 * math.sqrt(2 / math.pi))
-    return x.at_least(-1000.0) * sigmoid(inner)
+    size = _magnitude(x).at_most(11.0)
+    square = size * size
+    square_low = f.fma(size, size, -square)
+    d = f.constant(x.kind, GELU_CUBIC_HIGH)
+    q = f.fma(square, d, GELU_LINEAR_HIGH)
+    # GELU_LINEAR_HIGH has spare digits, so that this difference is exact.
+    q_low = f.fma(square, d, GELU_LINEAR_HIGH - q)
+    q_low = f.fma(square, f.constant(x.kind, GELU_CUBIC_LOW), q_low + GELU_LINEAR_LOW)
+    q_low = f.fma(square_low, d, q_low)
+    high = -(size * q)
+    low = -f.fma(size, q_low, f.fma(size, q, high))
+    return _gated(x, -11.0, high, low)
 
 
 def hard_sigmoid(x: Value, slope: float, offset: float) -> Value:
     """Return clip(slope · x + offset, 0, 1)."""
-    return (x * slope + offset).at_least(0.0).at_most(1.0)
+    return x.f.fma(x, x.f.constant(x.kind, slope), offset).at_least(0.0).at_most(1.0)
 
 
 ELEMENTWISE: Mapping[str, Callable[..., Value]] = MappingProxyType(

@@ -13,7 +13,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,16 +74,21 @@ def emit_ir(plan: Plan, *, entry: bool = True) -> str:
 
 def emit_assembly(plan: Plan, machine: Machine) -> str:
     """Return the assembly of a plan for a machine."""
-    return _target_machine(machine).emit_assembly(_parsed(plan, machine, entry=machine.native))
+    return _target_machine(machine).emit_assembly(_parsed(emit_ir(plan, entry=machine.native), machine))
 
 
 def emit_object(plan: Plan, machine: Machine) -> bytes:
     """Return the object file of a plan for a machine."""
-    return _target_machine(machine).emit_object(_parsed(plan, machine, entry=machine.native))
+    return assemble(emit_ir(plan, entry=machine.native), machine)
 
 
-def _parsed(plan: Plan, machine: Machine, *, entry: bool) -> Any:
-    module = llvm.parse_assembly(emit_ir(plan, entry=entry))
+def assemble(ir: str, machine: Machine) -> bytes:
+    """Return the object file of LLVM IR for a machine."""
+    return _target_machine(machine).emit_object(_parsed(ir, machine))
+
+
+def _parsed(ir: str, machine: Machine) -> Any:
+    module = llvm.parse_assembly(ir)
     module.triple = machine.triple
     return module
 
@@ -112,13 +117,20 @@ def load_code(plan: Plan, machine: Machine, imports: Mapping[str, int], *, cache
         image = emit_object(plan, machine)
         if path:
             _write(path, image)
+    return link(image, machine, ("forward", "call"), imports, from_cache=from_cache)
+
+
+def link(
+    image: bytes, machine: Machine, names: Sequence[str], imports: Mapping[str, int], *, from_cache: bool = False
+) -> Code:
+    """Load an object file into this process; ``names`` are the functions wanted of it."""
     builder = llvm.JITLibraryBuilder().add_object_img(image).add_current_process()
     for name, address in imports.items():
         builder.import_symbol(name, address)
-    for name in ("forward", "call"):
+    for name in names:
         builder.export_symbol(name)
     library = builder.link(llvm.create_lljit_compiler(_target_machine(machine)), "glassnet")
-    return Code({name: library[name] for name in ("forward", "call")}, len(image), from_cache, library)
+    return Code({name: library[name] for name in names}, len(image), from_cache, library)
 
 
 # --- the cache ----------------------------------------------------------------------------------------------
