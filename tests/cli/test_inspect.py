@@ -38,6 +38,9 @@ def test_the_report(run: Run, book: Path) -> None:
     assert "allowed" in done.stdout
     assert "  W1  float32  3 × 4\n" in done.stdout
     assert glassnet.load(book).summary() in done.stdout
+    assert done.stdout.endswith(
+        "assumed, because the file does not say: activations: sigmoid in hidden layers, softmax in the last\n"
+    )
 
 
 def test_json(run: Run, book: Path) -> None:
@@ -62,6 +65,14 @@ def test_a_network_saved_by_glassnet(run: Run, small: Path) -> None:
     assert done.returncode == 0
     assert f"{small}: npz\n" in done.stdout
     assert "globals" not in done.stdout
+    assert "assumed" not in done.stdout
+
+
+def test_the_hint_is_shown(run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", W1=np.ones((3, 4)), b1=np.zeros(4), W2=np.ones((2, 4)), b2=np.zeros(2))
+    done = run("inspect", "net.npz")
+    assert done.returncode == 1
+    assert "\n\nhint: " in done.stderr
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))

@@ -31,7 +31,7 @@ def inspect(
     else:
         _print(file, found)
     if found.problem:
-        complain(f"reading {file}: {found.problem}")
+        complain(f"reading {file}: {found.problem}", hint=found.hint)
         raise typer.Exit(BAD_INPUT)
 
 
@@ -48,6 +48,8 @@ def _print(file: str, found: Inspection) -> None:
             print(f"  {printable(array.name):<{width}}  {array.dtype!s:<8} {' × '.join(map(str, array.shape))}")
     if found.network is not None:
         print("\nnetwork", *map(printable, found.network.summary().splitlines()), sep="\n")
+    if found.assumed:
+        print(f"assumed, because the file does not say: {found.assumed}")
 
 
 def _as_json(file: str, found: Inspection) -> dict[str, Any]:
@@ -55,8 +57,10 @@ def _as_json(file: str, found: Inspection) -> dict[str, Any]:
         "path": file,
         "format": found.format,
         "problem": found.problem or None,
+        "hint": found.hint or None,
         "globals": [{"name": w.name, "offset": w.offset, "allowed": w.allowed} for w in found.globals],
         "arrays": [{"name": a.name, "shape": a.shape, "dtype": str(a.dtype)} for a in found.arrays],
+        "assumed": found.assumed or None,
         "network": None if found.network is None else _network_as_json(found.network),
     }
 

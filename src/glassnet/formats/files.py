@@ -64,13 +64,19 @@ class ArrayInfo:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a file holds. ``problem`` says why it cannot be loaded, or is empty."""
+    """What a file holds.
+
+    assumed: what of the network is not in the file but was assumed, in words, or empty. problem, hint: why it cannot
+    be loaded and what to do about it, or empty.
+    """
 
     format: str
     arrays: tuple[ArrayInfo, ...] = ()
     globals: tuple[Global, ...] = ()
     network: Network | None = None
+    assumed: str = ""
     problem: str = ""
+    hint: str = ""
 
 
 def inspect(path: _Path) -> Inspection:
@@ -87,9 +93,10 @@ def inspect(path: _Path) -> Inspection:
         name, named = entry.name, entry.globals_of(place)
         contents = entry.read(place)
         arrays = tuple(ArrayInfo(key, value.shape, value.dtype.name) for key, value in contents.arrays.items())
-        return Inspection(name, arrays, named, assemble(contents, "sigmoid", "softmax"))
+        assumed = "" if contents.description else "activations: sigmoid in hidden layers, softmax in the last"
+        return Inspection(name, arrays, named, assemble(contents, "sigmoid", "softmax"), assumed)
     except FileFormatError as error:
-        return Inspection(name, arrays, named, problem=error.message)
+        return Inspection(name, arrays, named, problem=error.message, hint=error.hint)
 
 
 @contextmanager
