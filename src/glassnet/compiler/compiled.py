@@ -24,7 +24,7 @@ from glassnet.compiler.chains import Alone, Chain, cut
 from glassnet.compiler.plan import Plan, make_plan
 from glassnet.compiler.simplify import simplify
 from glassnet.errors import DtypeError, OptionError, ShapeError
-from glassnet.network import Network
+from glassnet.network import Input, Network
 
 try:
     from glassnet.compiler.machine import emit_assembly, emit_ir, native_machine
@@ -168,7 +168,7 @@ class CompiledNetwork:
         batches, single = self.network.batches(x)
         if self._whole:
             indices = np.empty(len(batches[0]), np.int64)
-            self._share(self._whole, _ready(batches[0]), indices, decide=True)
+            self._share(self._whole, _ready(batches[0], self.network.inputs[0]), indices, decide=True)
         else:
             output = self._forward(batches)[0]
             indices = output.argmax(axis=-1) if output.shape[-1] > 1 else (output[..., 0] > 0.5).astype(np.int64)
@@ -180,7 +180,7 @@ class CompiledNetwork:
         simple = self._simple
         results = tuple(np.empty((rows, *simple.shapes[name]), simple.dtype) for name in simple.outputs)
         if self._whole:
-            self._share(self._whole, _ready(batches[0]), results[0])
+            self._share(self._whole, _ready(batches[0], self.network.inputs[0]), results[0])
             return results
         for start in range(0, rows, CHUNK_ROWS):
             chunk = slice(start, start + CHUNK_ROWS)
@@ -242,9 +242,9 @@ def _restore(network: Network, options: Mapping[str, Any]) -> CompiledNetwork:
     return CompiledNetwork(network, **options)
 
 
-def _ready(x: Array) -> Array:
-    """Return ``x`` as the kernels read it: C-contiguous, aligned, float32 or uint8."""
-    return np.require(x, None if x.dtype == np.uint8 else np.float32, ["C", "A"])
+def _ready(x: Array, given: Input) -> Array:
+    """Return ``x`` as the kernels read it: C-contiguous, aligned, float32 or uint8; other integers scaled already."""
+    return np.require(x if x.dtype == np.uint8 else given.numbers(x, np.dtype(np.float32)), None, ["C", "A"])
 
 
 def _check_out(out: object, answer: Array) -> None:
