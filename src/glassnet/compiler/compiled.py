@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,10 +26,10 @@ from glassnet.compiler.chains import Alone, Chain, cut
 from glassnet.compiler.plan import Plan, make_plan
 from glassnet.compiler.simplify import simplify
 from glassnet.errors import DtypeError, OptionError, ShapeError
-from glassnet.network import Input, Network
+from glassnet.network import Network
 
 try:
-    from glassnet.compiler.machine import emit_assembly, emit_ir, native_machine
+    from glassnet.compiler.machine import Machine, emit_assembly, emit_ir, native_machine
     from glassnet.compiler.native import Native
 except ImportError as missing:  # in a browser, say: NumPy answers, and the report gives this as the reason
     if (missing.name or "").partition(".")[0] != "llvmlite":
@@ -40,8 +42,6 @@ Array = npt.NDArray[Any]
 
 # Below this many multiplications a thread costs more than it saves (about 100 µs of work).
 SHARED_CALL = 5 << 20
-# Rows given to the parts of a mixed network at a time.
-CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Report:
     from_cache: bool
 
     def __str__(self) -> str:
-        lines = [f"engine {self.engine}, {self.target}; {1e3 * self.seconds:.1f} ms"]
+        where = f", {self.target}" if self.target else ""
+        lines = [f"engine {self.engine}{where}; {1e3 * self.seconds:.1f} ms"]
         if self.from_cache:
             lines[0] += ", from the cache"
         if self.passes:
@@ -83,25 +84,29 @@ class CompiledNetwork:
     """
 
     def __init__(self, network: Network, *, threads: int = 1, target: str | None = None, cache: bool = True) -> None:
-        if threads < 1:
-            raise OptionError(f"threads must be 1 or more, found {threads}")
+        if not isinstance(threads, int) or threads < 1:
+            raise OptionError(f"threads must be a whole number, 1 or more, found {threads!r}")
         started = time.perf_counter()
         self.network = network
         self.threads = threads
         self._options = {"threads": threads, "target": target, "cache": cache}
         self._simple, passes = simplify(network)
-        self._parts = tuple(_prepared(part, self._simple, target, cache) for part in cut(self._simple, _WHY_NUMPY))
+        machine = None if _WHY_NUMPY else native_machine(target)
+        parts = cut(self._simple, _WHY_NUMPY)
+        self._parts = tuple(_prepared(part, self._simple, machine, cache) for part in parts)
         self._labels = None if network.labels is None else np.asarray(network.labels)
         self._decide = self._decide_slowly
-        natives = [part.native for part in self._parts if isinstance(part, _Kernel)]
-        self._whole = natives[0] if len(self._parts) == len(natives) == 1 else None
+        kernels = [part for part in self._parts if isinstance(part, _Kernel)]
+        natives = [kernel.native for kernel in kernels]
+        self._whole = kernels[0].native if _is_whole(self._simple, kernels) else None
         if self._whole:
             # The instance gets a class of its own that carries the C function as ``__call__``: going through a
             # method written in Python costs 210 ns a call, through the class 65 ns.
             most = SHARED_CALL // self._whole.plan.multiplications if threads > 1 else sys.maxsize
-            call = self._whole.entry(self._call_slowly, decide=False, most_rows=most)
-            self.__class__ = type("CompiledNetwork", (CompiledNetwork,), {"__call__": call, "__module__": __name__})
+            call = self._whole.entry(self.__call__, decide=False, most_rows=most)
+            own = {"__call__": call, "__module__": __name__, "__doc__": self.__doc__}
             self._decide = self._whole.entry(self._decide_slowly, decide=True, most_rows=most)
+            self.__class__ = type("CompiledNetwork", (CompiledNetwork,), own)
         self._report = Report(
             engine="llvm" if natives else "numpy",
             target=natives[0].machine.describe() if natives else "",
@@ -119,10 +124,26 @@ class CompiledNetwork:
 
         float32 and uint8 arrays that are C-contiguous are read as they lie. Others are converted first: about
         0.2 ns a value from float64, and one copy where the memory is not contiguous.
-        out: float32 of the result's shape. It may overlap ``x``.
+        out: an array of the result's shape and dtype. Where it is C-contiguous the kernel writes into it; it may
+        overlap ``x``, and is then written at the end.
         Raises ShapeError or DtypeError, naming the input, where something does not fit.
         """
-        return self._call_slowly(*x, out=out)
+        batches, single = self.network.batches(x)
+        rows = len(batches[0])
+        if out is None:
+            results = [self._empty(name, rows) for name in self._simple.outputs]
+            self._forward(batches, results)
+            answers = tuple(result[0] if single else result for result in results)
+            return answers[0] if len(answers) == 1 else answers
+        target = self._target(out, rows, single)
+        in_place = target.flags.c_contiguous and target.flags.aligned
+        if in_place and not any(np.may_share_memory(target, batch) for batch in batches):
+            self._forward(batches, [target])
+        else:
+            result = self._empty(self._simple.outputs[0], rows)
+            self._forward(batches, [result])
+            target[...] = result
+        return out
 
     def predict(self, *x: npt.ArrayLike) -> Any:
         """Return a label for each row of a classifier, the values themselves of a regressor."""
@@ -135,7 +156,8 @@ class CompiledNetwork:
     @property
     def ir(self) -> str:
         """The LLVM IR of the compiled parts."""
-        return "\n".join(emit_ir(part.native.plan) for part in self._parts if isinstance(part, _Kernel))
+        natives = [part.native for part in self._parts if isinstance(part, _Kernel)]
+        return "\n".join(emit_ir(native.plan, entry=native.machine.has_entry) for native in natives)
 
     @property
     def assembly(self) -> str:
@@ -151,39 +173,47 @@ class CompiledNetwork:
 
     # --- the slow way, which knows all cases ---
 
-    def _call_slowly(self, *x: npt.ArrayLike, out: Array | None = None) -> Any:
-        batches, single = self.network.batches(x)
-        if out is not None and len(self.network.outputs) > 1:
-            raise OptionError("out= takes the result of a network with one output; this one has several")
-        answers = self._forward(batches)
-        if out is None:
-            given = tuple(answer[0] if single else answer for answer in answers)
-            return given[0] if len(given) == 1 else given
-        answer = answers[0][0] if single else answers[0]
-        _check_out(out, answer)
-        out[...] = answer
-        return out
-
     def _decide_slowly(self, *x: npt.ArrayLike) -> Array:
+        """Return the index of the label of one row, or of each row of a batch."""
         batches, single = self.network.batches(x)
+        rows = len(batches[0])
         if self._whole:
-            indices = np.empty(len(batches[0]), np.int64)
-            self._share(self._whole, _ready(batches[0], self.network.inputs[0]), indices, decide=True)
+            indices = np.empty(rows, np.int64)
+            self._share(self._whole, batches[0], indices, decide=True)
         else:
-            output = self._forward(batches)[0]
+            output = self._empty(self._simple.outputs[0], rows)
+            self._forward(batches, [output])
             indices = output.argmax(axis=-1) if output.shape[-1] > 1 else (output[..., 0] > 0.5).astype(np.int64)
         return indices[0] if single else indices
 
-    def _forward(self, batches: Sequence[Array]) -> tuple[Array, ...]:
-        """Return the outputs for batches in the shapes of the inputs."""
-        rows = len(batches[0])
+    def _empty(self, name: str, rows: int) -> Array:
+        """Return room for a value of ``rows`` rows."""
+        return np.empty((rows, *self._simple.shapes[name]), self._simple.dtype)
+
+    def _target(self, out: object, rows: int, single: bool) -> Array:
+        """Return ``out`` as the batch to write; raises what is wrong with it."""
+        if len(self._simple.outputs) > 1:
+            raise OptionError("out takes the result of a network with one output; this one has several")
+        if not isinstance(out, np.ndarray):
+            raise DtypeError(f"out must be an array, found {type(out).__name__}")
+        row_shape, dtype = self._simple.shapes[self._simple.outputs[0]], self._simple.dtype
+        shape = row_shape if single else (rows, *row_shape)
+        if out.dtype != dtype:
+            raise DtypeError(f"out must have dtype {dtype}, found {out.dtype}")
+        if out.shape != shape:
+            raise ShapeError(f"out must have shape {shape}, found {out.shape}")
+        if not out.flags.writeable:
+            raise OptionError("out is read-only")
+        plain = out.view(np.ndarray)
+        return plain[np.newaxis] if single else plain
+
+    def _forward(self, batches: Sequence[Array], results: Sequence[Array]) -> None:
+        """Compute the outputs for batches in the shapes of the inputs."""
         simple = self._simple
-        results = tuple(np.empty((rows, *simple.shapes[name]), simple.dtype) for name in simple.outputs)
         if self._whole:
-            self._share(self._whole, _ready(batches[0], self.network.inputs[0]), results[0])
-            return results
-        for start in range(0, rows, CHUNK_ROWS):
-            chunk = slice(start, start + CHUNK_ROWS)
+            self._share(self._whole, batches[0], results[0])
+            return
+        for chunk in simple.chunks(len(batches[0])):
             values = {
                 given.name: given.numbers(batch[chunk], simple.dtype)
                 for given, batch in zip(simple.inputs, batches, strict=True)
@@ -192,25 +222,31 @@ class CompiledNetwork:
                 values.update(part.apply(values, simple.dtype))
             for name, result in zip(simple.outputs, results, strict=True):
                 result[chunk] = values[name]
-        return results
 
     def _share(self, native: Native, x: Array, y: Array, *, decide: bool = False) -> None:
         """Run a batch, on several threads where it is large enough to pay for them."""
-        work = len(x) * native.plan.multiplications
-        shares = min(self.threads, 1 + work // SHARED_CALL)
-        if shares == 1:
-            native.run(x, y, decide=decide)
+        blocks = math.ceil(len(x) / native.plan.block_rows)
+        shares = min(self.threads, blocks, 1 + len(x) * native.plan.multiplications // SHARED_CALL)
+        if shares <= 1:
+            self._run(native, x, y, decide)
             return
-        step = native.plan.block_rows
-        bounds = [len(x) * share // shares // step * step for share in range(shares)] + [len(x)]
-        pool = _pool(self.threads)
-        waiting = [
-            pool.submit(native.run, x[start:stop], y[start:stop], decide=decide)
-            for start, stop in itertools.pairwise(bounds[1:])
-        ]
-        native.run(x[: bounds[1]], y[: bounds[1]], decide=decide)
+        bounds = [min(len(x), blocks * share // shares * native.plan.block_rows) for share in range(shares + 1)]
+        first, *others = (slice(start, stop) for start, stop in itertools.pairwise(bounds))
+        pool = _pool(self.threads - 1)
+        waiting = [pool.submit(self._run, native, x[rows], y[rows], decide) for rows in others]
+        self._run(native, x[first], y[first], decide)
         for share in waiting:
             share.result()
+
+    def _run(self, native: Native, x: Array, y: Array, decide: bool) -> None:
+        """Run rows on this thread; what the kernel does not read as it lies is converted chunk by chunk."""
+        if x.dtype in (np.float32, np.uint8) and x.flags.c_contiguous and x.flags.aligned:
+            native.run(x, y, decide=decide)
+            return
+        given = self._simple.inputs[0]
+        for chunk in self._simple.chunks(len(x)):
+            numbers = x[chunk] if x.dtype == np.uint8 else given.numbers(x[chunk], self._simple.dtype)
+            native.run(_ready(numbers), y[chunk], decide=decide)
 
 
 @dataclass(frozen=True)
@@ -221,44 +257,45 @@ class _Kernel:
     native: Native
 
     def apply(self, values: Mapping[str, Array], dtype: np.dtype[Any]) -> dict[str, Array]:
-        x = values[self.chain.source]
+        x = _ready(values[self.chain.source])
         y = np.empty((len(x), self.native.plan.outputs), np.float32)
-        self.native.run(np.ascontiguousarray(x), y)
+        self.native.run(x, y)
         return {self.chain.name: y}
 
 
-def _prepared(part: Chain | Alone, network: Network, target: str | None, cache: bool) -> _Kernel | Alone:
+def _prepared(part: Chain | Alone, network: Network, machine: Machine | None, cache: bool) -> _Kernel | Alone:
     if isinstance(part, Alone):
         return part
+    assert machine is not None  # without LLVM every part is a step alone
     given = next((given for given in network.inputs if given.name == part.source), None)
-    machine = native_machine(target)
     plan = make_plan(
         part.links, machine.target, scale=given.scale if given else 1.0, shift=given.shift if given else 0.0
     )
     return _Kernel(part, Native(plan, part.links, machine, cache=cache))
 
 
+def _is_whole(network: Network, kernels: Sequence[_Kernel]) -> bool:
+    """Return whether one kernel reads the only input, gives the only output, and is all there is."""
+    return len(kernels) == len(network.inputs) == 1 and (
+        (kernels[0].chain.source,) == tuple(given.name for given in network.inputs)
+        and (kernels[0].chain.name,) == network.outputs
+    )
+
+
 def _restore(network: Network, options: Mapping[str, Any]) -> CompiledNetwork:
     return CompiledNetwork(network, **options)
 
 
-def _ready(x: Array, given: Input) -> Array:
-    """Return ``x`` as the kernels read it: C-contiguous, aligned, float32 or uint8; other integers scaled already."""
-    return np.require(x if x.dtype == np.uint8 else given.numbers(x, np.dtype(np.float32)), None, ["C", "A"])
-
-
-def _check_out(out: object, answer: Array) -> None:
-    if not isinstance(out, np.ndarray):
-        raise DtypeError(f"out must be an array, found {type(out).__name__}")
-    if out.dtype != answer.dtype:
-        raise DtypeError(f"out must have dtype {answer.dtype}, found {out.dtype}")
-    if out.shape != answer.shape:
-        raise ShapeError(f"out must have shape {answer.shape}, found {out.shape}")
-    if not out.flags.writeable:
-        raise OptionError("out is read-only")
+def _ready(x: Array) -> Array:
+    """Return ``x`` C-contiguous and aligned."""
+    return np.require(x, requirements=["C", "A"])
 
 
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Return the threads that large batches are shared among; idle, they wait on a lock and cost nothing."""
     return ThreadPoolExecutor(threads, thread_name_prefix="glassnet")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child process has none of its parent's threads

@@ -6,11 +6,13 @@ ndarray of one row or a batch, it makes the result array, runs the kernel, relea
 returns; everything else, from lists to ``out=``, it passes on to a Python function, which knows all cases.
 
 What it relies on: the layout of ``PyObject`` and ``PyArrayObject_fields`` and the index of ``PyArray_New`` in
-NumPy's table, which NumPy's headers compile into every extension module (NumPy 1.7 to 2.x).
+NumPy's table, which NumPy's headers compile into every extension module (NumPy 1.7 to 2.x). Where Python is laid out
+differently (``HAS_ENTRY``) the function is not made, and every call goes to Python.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,21 +22,29 @@ from glassnet.compiler.kernels import DECIDE, UINT8
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
 from glassnet.compiler.plan import Plan
 
+# Whether an object starts as it does here: a count, a type, 8 bytes each. Not so in free-threaded builds, builds that
+# trace references, and other Pythons.
+HAS_ENTRY = sys.implementation.name == "cpython" and sys.byteorder == "little" and object.__basicsize__ == 16
+
 # The functions of CPython and NumPy that the code calls; the linker is given their addresses.
 IMPORTS = (
-    "PyCapsule_GetPointer", "PyObject_Vectorcall", "PyMem_RawMalloc", "PyMem_RawFree", "PyEval_SaveThread",
+    "PyTuple_GetItem", "PyObject_Vectorcall", "PyMem_RawMalloc", "PyMem_RawFree", "PyEval_SaveThread",
     "PyEval_RestoreThread", "PyArray_New",
 )  # fmt: skip
 PY_ARRAY_NEW = 93  # its index in NumPy's table of functions
 
-# The context a call works in: eight-byte fields behind the capsule that is its ``self``.
-CONTEXT = ("parameters", "fallback", "flags", "most_rows", "array_type", "float32", "uint8")
+# The context a call works in: eight-byte fields in an array, the first item of the tuple that is its ``self``.
+CONTEXT = ("parameters", "fallback", "flags", "most_rows", "array_type")
 
 # Byte offsets in CPython's and NumPy's structures.
 TYPE = 8
 DATA, DIMENSIONS_COUNT, DIMENSIONS, DTYPE, ARRAY_FLAGS = 16, 24, 32, 56, 64
+BYTE_ORDER, TYPE_NUMBER = (
+    26,
+    28,
+)  # in a dtype, which need not be the one object np.dtype(np.float32): unpickled, it is not
 WELL_BEHAVED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
-NPY_INT64, NPY_FLOAT32 = np.dtype(np.int64).num, np.dtype(np.float32).num
+NPY_INT64, NPY_FLOAT32, NPY_UINT8 = (np.dtype(kind).num for kind in (np.int64, np.float32, np.uint8))
 
 # Above this many multiplications (some 20 µs) other Python threads may run meanwhile.
 LONG_CALL = 1 << 20
@@ -51,8 +61,8 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
     return fallback(*args, **kwargs)
     """
     f = Function(module, "call", POINTER, {"self": POINTER, "args": POINTER, "nargs": I64, "names": POINTER})
-    capsule, arguments, count, names = f.arguments
-    context = f.call_pointer("PyCapsule_GetPointer", capsule, f.null())
+    owner, arguments, count, names = f.arguments
+    context = f.call_pointer("PyTuple_GetItem", owner, f.i64(0)).at(I8, DATA).load_pointer()
     field = {name: context.at(I64, position) for position, name in enumerate(CONTEXT)}
 
     def leave_unless(condition: Value) -> None:
@@ -64,10 +74,11 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
     x = arguments.load_pointer()
     leave_unless(x.at(I8, TYPE).load_pointer().equals(field["array_type"].load_pointer()))
     dtype = x.at(I8, DTYPE).load_pointer()
-    is_float = dtype.equals(field["float32"].load_pointer())
-    is_uint8 = dtype.equals(field["uint8"].load_pointer())
+    number = dtype.at(I8, TYPE_NUMBER).load(I32)
+    is_float, is_uint8 = number.equals(NPY_FLOAT32), number.equals(NPY_UINT8)
+    is_native = dtype.at(I8, BYTE_ORDER).load(I8).differs(ord(">"))
     behaved = (x.at(I8, ARRAY_FLAGS).load(I32) & WELL_BEHAVED).equals(WELL_BEHAVED)
-    leave_unless((is_float | is_uint8) & behaved)
+    leave_unless((is_float & is_native | is_uint8) & behaved)
     dimensions = x.at(I8, DIMENSIONS).load_pointer()
     axes = x.at(I8, DIMENSIONS_COUNT).load(I32)
     is_batch = axes.equals(2)

@@ -21,7 +21,7 @@ from typing import Any
 import llvmlite
 from llvmlite import binding as llvm
 
-from glassnet.compiler.entry import emit_entry
+from glassnet.compiler.entry import HAS_ENTRY, emit_entry
 from glassnet.compiler.kernels import emit_module
 from glassnet.compiler.plan import Plan
 from glassnet.compiler.targets import TARGETS, Target, choose_target
@@ -41,6 +41,11 @@ class Machine:
     cpu: str
     features: str
     native: bool = True
+
+    @property
+    def has_entry(self) -> bool:
+        """Whether the way in from this Python is emitted beside the kernels."""
+        return self.native and HAS_ENTRY
 
     def describe(self) -> str:
         """Return the processor and the target for people."""
@@ -74,12 +79,12 @@ def emit_ir(plan: Plan, *, entry: bool = True) -> str:
 
 def emit_assembly(plan: Plan, machine: Machine) -> str:
     """Return the assembly of a plan for a machine."""
-    return _target_machine(machine).emit_assembly(_parsed(emit_ir(plan, entry=machine.native), machine))
+    return _target_machine(machine).emit_assembly(_parsed(emit_ir(plan, entry=machine.has_entry), machine))
 
 
 def emit_object(plan: Plan, machine: Machine) -> bytes:
     """Return the object file of a plan for a machine."""
-    return assemble(emit_ir(plan, entry=machine.native), machine)
+    return assemble(emit_ir(plan, entry=machine.has_entry), machine)
 
 
 def assemble(ir: str, machine: Machine) -> bytes:
@@ -110,14 +115,16 @@ class Code:
 
 def load_code(plan: Plan, machine: Machine, imports: Mapping[str, int], *, cache: bool = True) -> Code:
     """Return the code of a plan, from the cache where it is there; ``imports`` are addresses it may call."""
-    path = cache_folder() / f"{_key(plan, machine)}.o" if cache else None
+    folder = cache_folder() if cache else None
+    path = folder / f"{_key(plan, machine)}.o" if folder else None
     image = _read(path) if path else None
     from_cache = image is not None
     if image is None:
         image = emit_object(plan, machine)
         if path:
             _write(path, image)
-    return link(image, machine, ("forward", "call"), imports, from_cache=from_cache)
+    names = ("forward", "call") if machine.has_entry else ("forward",)
+    return link(image, machine, names, imports, from_cache=from_cache)
 
 
 def link(
@@ -136,8 +143,8 @@ def link(
 # --- the cache ----------------------------------------------------------------------------------------------
 
 
-def cache_folder() -> Path:
-    """Return where objects are kept: ``GLASSNET_CACHE``, else ``glassnet`` in the user's cache folder."""
+def cache_folder() -> Path | None:
+    """Return where objects are kept: ``GLASSNET_CACHE``, else in the user's cache folder; None without a home."""
     if given := os.environ.get("GLASSNET_CACHE"):
         return Path(given, "objects")
     if sys.platform == "win32":
@@ -146,11 +153,14 @@ def cache_folder() -> Path:
         base = "~/Library/Caches"
     else:
         base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base, "glassnet", "objects").expanduser()
+    try:
+        return Path(base, "glassnet", "objects").expanduser()
+    except RuntimeError:
+        return None
 
 
 def _key(plan: Plan, machine: Machine) -> str:
-    parts = (plan, machine, llvmlite.__version__, platform.python_version(), _SOURCE)
+    parts = (plan, machine, machine.has_entry, llvmlite.__version__, platform.python_version(), _SOURCE)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -175,9 +185,9 @@ def _write(path: Path, image: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(MAGIC + hashlib.sha256(image).digest() + image)
-        entries = sorted(path.parent.glob("*.o"), key=lambda entry: entry.stat().st_mtime, reverse=True)
+        entries = sorted(path.parent.glob("*.o*"), key=lambda entry: entry.stat().st_mtime, reverse=True)
         total = 0
         for entry in entries:
             total += entry.stat().st_size
             if total > CACHE_BYTES:
-                entry.unlink()
+                entry.unlink(missing_ok=True)

@@ -20,16 +20,6 @@ from glassnet.compiler.plan import Plan, aligned, pack
 Array = npt.NDArray[Any]
 
 _METH_FASTCALL, _METH_KEYWORDS = 0x0080, 0x0002
-_python = ctypes.pythonapi
-
-
-def _function(name: str, result: Any, *arguments: Any) -> Any:
-    return ctypes.PYFUNCTYPE(result, *arguments)((name, _python))
-
-
-_capsule_new = _function("PyCapsule_New", ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
-_capsule_get = _function("PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
-_function_new = _function("PyCFunction_NewEx", ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
 
 
 class _MethodDefinition(ctypes.Structure):
@@ -43,15 +33,19 @@ class _MethodDefinition(ctypes.Structure):
     )
 
 
+def _python(name: str, result: Any, *arguments: Any) -> Any:
+    """Return a function of CPython's C interface."""
+    return ctypes.PYFUNCTYPE(result, *arguments)((name, ctypes.pythonapi))
+
+
 @functools.cache
 def imports() -> dict[str, int]:
-    """Return the addresses of the functions that the code calls."""
-    addresses = {}
-    for name in IMPORTS:
-        if name != "PyArray_New":
-            addresses[name] = ctypes.cast(getattr(_python, name), ctypes.c_void_p).value or 0
-    table = ctypes.cast(_capsule_get(_multiarray_umath._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
-    addresses["PyArray_New"] = table[PY_ARRAY_NEW] or 0
+    """Return the addresses of the functions that the emitted entry calls."""
+    address_of = _python("PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    table = ctypes.cast(address_of(_multiarray_umath._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
+    addresses = {"PyArray_New": table[PY_ARRAY_NEW] or 0}
+    for name in set(IMPORTS) - set(addresses):
+        addresses[name] = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
     return addresses
 
 
@@ -62,10 +56,9 @@ class Native:
         self.plan = plan
         self.machine = machine
         self.parameters = pack(plan, links)
-        self.code = load_code(plan, machine, imports(), cache=cache)
+        self.code = load_code(plan, machine, imports() if machine.has_entry else {}, cache=cache)
         kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
         self._forward = ctypes.CFUNCTYPE(None, *kinds)(self.code.addresses["forward"])
-        self._kept: list[object] = []
 
     def run(self, x: Array, y: Array, *, decide: bool = False) -> None:
         """Compute ``y`` (rows, outputs), or int64 (rows,) when deciding, from ``x`` (rows, inputs), both C-contiguous.
@@ -79,22 +72,24 @@ class Native:
         self._forward(parameters, source, target, len(x), scratch.ctypes.data, int(flags))
 
     def entry(self, fallback: Callable[..., Any], *, decide: bool, most_rows: int) -> Callable[..., Any]:
-        """Return the emitted C function as a Python callable that passes to ``fallback`` what it does not take."""
+        """Return the emitted C function as a Python callable that passes to ``fallback`` what it does not take.
+
+        Its ``self`` is a tuple that owns all it works with, so that it may outlive this object, and the garbage
+        collector sees through it.
+        """
+        if not self.machine.has_entry:
+            return fallback
         fields = {
             "parameters": self.parameters.ctypes.data,
             "fallback": id(fallback),
             "flags": DECIDE * decide,
             "most_rows": most_rows,
             "array_type": id(np.ndarray),
-            "float32": id(_FLOAT32),
-            "uint8": id(_UINT8),
         }
-        context = (ctypes.c_uint64 * len(CONTEXT))(*(fields[name] for name in CONTEXT))
+        context = np.array([fields[name] for name in CONTEXT], np.uint64)
+        context.flags.writeable = False
         definition = _MethodDefinition(b"compiled", self.code.addresses["call"], _METH_FASTCALL | _METH_KEYWORDS, None)
-        capsule = _capsule_new(ctypes.addressof(context), None, None)
-        self._kept += [context, definition, fallback]
-        call: Callable[..., Any] = _function_new(ctypes.addressof(definition), capsule, None)
+        owner = (context, definition, fallback, self.parameters, self.code)
+        new = _python("PyCFunction_NewEx", ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+        call: Callable[..., Any] = new(ctypes.addressof(definition), owner, None)
         return call
-
-
-_FLOAT32, _UINT8 = np.dtype(np.float32), np.dtype(np.uint8)

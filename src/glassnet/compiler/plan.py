@@ -16,7 +16,7 @@ import numpy.typing as npt
 from glassnet.activations import Activation
 from glassnet.compiler.chains import Link
 from glassnet.compiler.targets import Target
-from glassnet.network import Activate
+from glassnet.network import Activate, Dense
 
 # Rows of scratch and panels of weights start on cache lines of 64 bytes.
 LINE = 16
@@ -176,7 +176,7 @@ def make_plan(
                 outputs=layer.outputs,
                 epilogue=_epilogue(link),
                 panels=panels,
-                searches=layer.inputs >= LINE and (before is None or _gives_zeros(before)),
+                searches=layer.inputs >= LINE and (before is None or _gives_zeros(before)) and _is_finite(layer),
                 bias=at,
                 weights=at + _padded(width),
                 input_stride=before.output_stride if before else _stride(layer.inputs),
@@ -203,6 +203,11 @@ def _epilogue(link: Link) -> tuple[Activation | Limits, ...]:
 
 def _gives_zeros(layer: Layer) -> bool:
     return any(isinstance(each, Activation) and each.name in SPARSE for each in layer.epilogue)
+
+
+def _is_finite(layer: Dense) -> bool:
+    """Return whether zeros may be skipped: 0 · w is 0 for finite w only."""
+    return bool(np.isfinite(layer.weights).all())
 
 
 def pack(plan: Plan, links: Sequence[Link]) -> npt.NDArray[np.float32]:

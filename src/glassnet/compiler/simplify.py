@@ -22,14 +22,23 @@ Array = npt.NDArray[Any]
 
 
 def simplify(network: Network) -> tuple[Network, tuple[str, ...]]:
-    """Run all passes; returns the network and the names of those that changed something."""
+    """Run all passes; returns the network and the names of those that changed something.
+
+    A pass is left out where it would change the dtype computed in, or has met what algebra does not hold for: weights
+    that are not finite, or products that are not.
+    """
     changed = []
     for name, rewrite in PASSES.items():
-        rewritten = rewrite(network)
-        if [step.name for step in rewritten.steps] != [step.name for step in network.steps]:
+        with np.errstate(all="ignore"):
+            rewritten = rewrite(network)
+        if len(rewritten.steps) < len(network.steps) and rewritten.dtype == network.dtype and _is_finite(rewritten):
             changed.append(name)
-        network = rewritten
+            network = rewritten
     return network, tuple(changed)
+
+
+def _is_finite(network: Network) -> bool:
+    return all(np.isfinite(array).all() for step in network.steps for array in step.arrays.values())
 
 
 def drop_what_does_nothing(network: Network) -> Network:
@@ -38,40 +47,44 @@ def drop_what_does_nothing(network: Network) -> Network:
     kept: list[Step] = []
     for step, sources in zip(network.steps, network.sources, strict=True):
         reads = tuple(removed.get(source, source) for source in sources)
-        if _does_nothing(step, network.shapes[sources[0]]) and step.name not in network.outputs:
+        keeps_shape = network.shapes[step.name] == network.shapes[sources[0]]
+        if keeps_shape and _does_nothing(step) and step.name not in network.outputs:
             removed[step.name] = reads[0]
         else:
             kept.append(dataclasses.replace(step, sources=reads))
-    return network.replace(steps=tuple(kept)) if removed else network
+    return network.replace(steps=tuple(kept)) if removed and kept else network
 
 
-def _does_nothing(step: Step, shape: tuple[int, ...]) -> bool:
+def _does_nothing(step: Step) -> bool:
+    """Return whether a step that keeps the shape of its rows keeps their values, too."""
     match step:
         case ScaleShift():
-            same_shape = math.prod(step.scale.shape) == math.prod(step.shift.shape) == 1
-            return same_shape and bool(np.all(step.scale == 1) and np.all(step.shift == 0))
+            return bool(np.all(step.scale == 1) and np.all(step.shift == 0))
         case Clip():
             return step.low == -math.inf and step.high == math.inf
         case Activate():
             return step.activation.name == "identity"
         case Reshape():
-            return step.shape == shape
+            return True
         case _:
             return False
 
 
 def fold_into_follower(network: Network) -> Network:
     """Take a scale-and-shift into the dense layer that alone reads it: (x·s + t)·W + b = x·(s·W) + (t·W + b)."""
+    shape_before = {
+        step.name: network.shapes[reads[0]] for step, reads in zip(network.steps, network.sources, strict=True)
+    }
 
     def fold(first: Step, second: Step) -> Dense | None:
         if not (isinstance(first, ScaleShift) and isinstance(second, Dense)):
             return None
-        ones = np.ones(second.inputs)
-        scale, shift = ones * first.scale.astype(np.float64), ones * first.shift.astype(np.float64)
-        if scale.shape != ones.shape or shift.shape != ones.shape:
+        columns = _by_column(first, second.inputs)
+        if columns is None or shape_before[first.name] != network.shapes[first.name]:
             return None
+        scale, shift = columns
         wide = second.weights.astype(np.float64)
-        return _dense(second, scale[:, np.newaxis] * wide, shift @ wide + second.bias)
+        return _dense(second, scale[:, np.newaxis] * wide, shift @ wide + second.bias, network.dtype)
 
     return merge_pairs(network, fold)
 
@@ -84,15 +97,20 @@ def fold_into_leader(network: Network) -> Network:
             return None
         if isinstance(second, Activate):
             return dataclasses.replace(first, activation=second.activation)
-        if not isinstance(second, ScaleShift):
+        columns = _by_column(second, first.outputs) if isinstance(second, ScaleShift) else None
+        if columns is None:
             return None
-        ones = np.ones(first.outputs)
-        scale, shift = ones * second.scale.astype(np.float64), ones * second.shift.astype(np.float64)
-        if scale.shape != ones.shape or shift.shape != ones.shape:
-            return None
-        return _dense(first, first.weights.astype(np.float64) * scale, first.bias * scale + shift)
+        scale, shift = columns
+        return _dense(first, first.weights.astype(np.float64) * scale, first.bias * scale + shift, network.dtype)
 
     return merge_pairs(network, fold)
+
+
+def _by_column(step: ScaleShift, count: int) -> tuple[Array, Array] | None:
+    """Return scale and shift as one float64 for each of ``count`` columns, None where rows are not treated so."""
+    ones = np.ones(count)
+    scale, shift = ones * step.scale, ones * step.shift
+    return (scale, shift) if scale.shape == shift.shape == ones.shape else None
 
 
 def collapse_where_smaller(network: Network) -> Network:
@@ -105,8 +123,7 @@ def _multiplications(network: Network) -> int:
     return sum(layer.weights.size for layer in network.layers)
 
 
-def _dense(like: Dense, weights: Array, bias: Array) -> Dense:
-    dtype = like.weights.dtype
+def _dense(like: Dense, weights: Array, bias: Array, dtype: np.dtype[Any]) -> Dense:
     return dataclasses.replace(like, weights=weights.astype(dtype), bias=bias.astype(dtype))
 
 

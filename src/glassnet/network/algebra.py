@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +20,9 @@ def collapse(network: Network) -> Network:
     """Multiply neighbouring linear layers into one: (x·W₁ + b₁)·W₂ + b₂ = x·(W₁·W₂) + (b₁·W₂ + b₂).
 
     A layer is taken into its follower when its activation is the identity and nothing else reads it. Products
-    are formed in float64 and rounded once.
+    are formed in float64 and rounded once, to what the network computes in.
     """
-    return merge_pairs(network, _product)
+    return merge_pairs(network, functools.partial(_product, dtype=network.dtype))
 
 
 def merge_pairs(network: Network, merge: Callable[[Step, Step], Step | None]) -> Network:
@@ -46,10 +47,9 @@ def merge_pairs(network: Network, merge: Callable[[Step, Step], Step | None]) ->
     return network.replace(steps=tuple(kept.values()))
 
 
-def _product(first: Step, second: Step) -> Step | None:
+def _product(first: Step, second: Step, dtype: np.dtype[Any]) -> Step | None:
     if not (isinstance(first, Dense) and isinstance(second, Dense) and first.activation.name == "identity"):
         return None
-    dtype = np.result_type(first.weights, second.weights)
     wide = second.weights.astype(np.float64)
     weights = (first.weights.astype(np.float64) @ wide).astype(dtype)
     bias = (first.bias.astype(np.float64) @ wide + second.bias).astype(dtype)

@@ -55,7 +55,10 @@ class Input:
 
         Rows of another shape with as many values, such as 28 × 28 for 784, are flattened.
         """
-        array = np.asarray(x)
+        try:
+            array = np.asarray(x)
+        except ValueError as error:  # rows of different lengths
+            raise ShapeError(f"input {self.name!r}: not an array: {error}") from None
         if array.dtype.kind not in "biuf":
             raise DtypeError(f"input {self.name!r}: expected real numbers, found dtype {array.dtype}")
         size = math.prod(self.shape)
@@ -190,7 +193,7 @@ class Network:
         batches, single = self.batches(x)
         rows = len(batches[0])
         results = [np.empty((rows, *self.shapes[name]), dtype=self.dtype) for name in self.outputs]
-        for chunk in self._chunks(rows):
+        for chunk in self.chunks(rows):
             values = self.forward([batch[chunk] for batch in batches])
             for name, result in zip(self.outputs, results, strict=True):
                 result[chunk] = values[name]
@@ -217,7 +220,8 @@ class Network:
             raise ShapeError(f"the inputs have different numbers of rows: {[len(batch) for batch in batches]}")
         return list(batches), all(single)
 
-    def _chunks(self, rows: int) -> Iterator[slice]:
+    def chunks(self, rows: int) -> Iterator[slice]:
+        """Return the parts in which a batch goes through, so that the memory it takes stays bounded."""
         widest = max(math.prod(shape) for shape in self.shapes.values())
         size = max(64, CHUNK_BYTES // (widest * self.dtype.itemsize))
         return (slice(start, start + size) for start in range(0, rows, size))
