@@ -28,9 +28,21 @@ ARROWS: dict[str, set[str]] = {
     "formats": {"network", *BASE},
     "training": {"network", *BASE},
     "plots": {"network", *BASE},
+    "benchmarking": {"network", *BASE},
     "datasets": {"errors", "files"},
     "digits": {"network", "formats", "datasets", "training", *BASE},
-    "cli": {"glassnet", "network", "compiler", "formats", "datasets", "training", "digits", "plots", *BASE},
+    "cli": {
+        "glassnet",
+        "network",
+        "compiler",
+        "formats",
+        "datasets",
+        "training",
+        "digits",
+        "plots",
+        "benchmarking",
+        *BASE,
+    },
     # The package itself: `import glassnet`, and the names it looks up when first used.
     "glassnet": {"network", "formats", "datasets", "training", "digits", *BASE},
 }
@@ -42,13 +54,19 @@ DOORS = {("network", "compiler")}
 LIBRARIES: dict[str, set[str]] = {
     "numpy": set(ARROWS) - {"errors", "files"},
     "cv2": {"digits"},
+    "jax": {"benchmarking"},
     "llvmlite": {"compiler"},
     "matplotlib": {"plots"},
+    "onnx": {"benchmarking"},
+    "onnxruntime": {"benchmarking"},
+    "openvino": {"benchmarking"},
     "pooch": {"datasets"},
     "requests": {"datasets"},
     "rich": {"cli", "datasets"},
     "safetensors": {"formats", "training"},
+    "sklearn": {"benchmarking"},
     "threadpoolctl": {"training"},
+    "torch": {"benchmarking"},
     "typer": {"cli"},
 }
 LOADED_LATER = set(LIBRARIES) - {"numpy"}
