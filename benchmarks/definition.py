@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 import glassnet
 from glassnet import Dense, Network
 from glassnet.activations import Array
-from measuring import in_turns, machine, ratio
+from glassnet.benchmarking import machine
+from measuring import in_turns, ratio
 
 ROUNDS = 51
 ROWS = 10_000

@@ -18,9 +18,10 @@ from threadpoolctl import threadpool_limits
 import glassnet
 from glassnet import Input
 from glassnet.activations import Array
+from glassnet.benchmarking import machine
 from glassnet.datasets import load_mnist
 from glassnet.training import Adam, CrossEntropy, Optimizer, Sgd, initialise, train
-from measuring import in_turns, machine, ratio
+from measuring import in_turns, ratio
 
 ROUNDS = 11
 SIZES = (784, 50, 100, 10)

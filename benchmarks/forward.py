@@ -8,7 +8,6 @@ take a part of it.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -17,9 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import glassnet
-from glassnet.benchmarking import ENGINES, Comparison, Engines, Worker
-from glassnet.compiler.machine import native_machine
-from measuring import machine
+from glassnet.benchmarking import ENGINES, Comparison, Engines, machine
 from networks import NETWORKS, rows_of
 from peak import PEAK, floating_point_operations
 
@@ -49,7 +46,7 @@ fit into {milliseconds:.0f} ms. Every answer agrees with the NumPy definition to
 ratio: the best peer's time / glassnet's. Peers: {peers};
 of the ways to call a peer the fastest; torch.compile at {compiled} rows only.
 data: mnist is 81 % zeros; uint8 is its pixels, converted inside a peer's graph or before it, whichever is faster.
-peak: share of the most fused multiply-adds this core did in the same minute; relu skips zeros and counts them all.
+peak: share of the most fused multiply-adds this core does, timed in turns too; relu skips zeros and counts them all.
 """
 
 
@@ -62,7 +59,7 @@ def main() -> None:
         for rows, bar in zip(ROWS, bars, strict=True)
         if options.network in name and (not options.rows or rows in options.rows)
     ]
-    engines = [ENGINES[OURS], *(ENGINES[name] for name in options.engines)]
+    engines = [ENGINES[OURS], PEAK, *(ENGINES[name] for name in options.engines)]
     lines = []
     missed = []
     with Engines(engines) as processes:
@@ -71,8 +68,8 @@ def main() -> None:
         lines += [head, explanation(rounds, options.engines), TITLES]
         print(*lines, sep="\n")
         table: list[tuple[str, str, int, Comparison]] = []
-        for (name, data, rows, bar), found, share in measured(cells, processes, rounds):
-            line, reached = described(name, data, rows, bar, found, share)
+        for (name, data, rows, bar), found in measured(cells, processes, rounds):
+            line, reached = described(name, data, rows, bar, found)
             table.append((name, data, rows, found))
             missed += [] if reached else [line]
             lines.append(line)
@@ -98,25 +95,18 @@ def peers() -> list[str]:
 
 def measured(
     cells: list[tuple[str, str, int, float]], processes: Engines, rounds: int
-) -> Iterator[tuple[tuple[str, str, int, float], Comparison, float | None]]:
-    """Give for each cell the times and, where the rows are dense, the share of the peak that glassnet reaches."""
-    peak = Worker(PEAK)
+) -> Iterator[tuple[tuple[str, str, int, float], Comparison]]:
+    """Give the times for each cell; where the rows are dense, those of the peak too."""
     slow = [name for name, engine in ENGINES.items() if engine.compiles_each_shape]
     started = time.monotonic()
     for number, (name, data, rows, bar) in enumerate(cells):
         print(f"{number}/{len(cells)}, {time.monotonic() - started:.0f} s: {name}, {rows} rows", file=sys.stderr)
-        network = NETWORKS[name]
-        x = (rows_of(network, data, rows),)
-        left_out = () if rows in ROWS_FOR_SLOW_COMPILERS else slow
-        found = processes.compare(network, x, rounds=rounds, seconds=SECONDS, leave_out=left_out)
-        share = None
-        if data == "random":
-            peak.prepare(network, x)
-            fastest = statistics.median(peak.time(SECONDS) for _ in range(rounds))
-            operations = 2 * rows * sum(layer.weights.size for layer in network.layers)
-            share = operations / found.medians[OURS] / (floating_point_operations(native_machine().target) / fastest)
-        yield (name, data, rows, bar), found, share
-    peak.close()
+        x = (rows_of(NETWORKS[name], data, rows),)
+        left_out = [] if rows in ROWS_FOR_SLOW_COMPILERS else slow
+        if data != "random":
+            left_out = [*left_out, PEAK.name]
+        found = processes.compare(NETWORKS[name], x, rounds=rounds, seconds=SECONDS, leave_out=left_out)
+        yield (name, data, rows, bar), found
 
 
 TITLES = (
@@ -134,28 +124,35 @@ def explanation(rounds: int, chosen: list[str]) -> str:
     )
 
 
-def described(name: str, data: str, rows: int, bar: float, found: Comparison, share: float | None) -> tuple[str, bool]:
+def described(name: str, data: str, rows: int, bar: float, found: Comparison) -> tuple[str, bool]:
     """Return a line of the table, and whether the bar is reached."""
     medians = found.medians
-    ours = medians.pop(OURS)
+    ours, peak = medians.pop(OURS), medians.pop(PEAK.name, None)
     best = min(medians, key=lambda peer: medians[peer])
     ratio = medians[best] / ours
+    share = ""
+    if peak is not None:
+        operations = 2 * rows * sum(layer.weights.size for layer in NETWORKS[name].layers)
+        share = f"{operations / ours / (floating_point_operations() / peak):.0%}"
     verdict = "ok" if ratio >= bar else "MISSED"
-    peak = "" if share is None else f"{share:.0%}"
-    times = f"{ours * 1e6:>9,.1f} µs{medians[best] * 1e6:>9,.1f} µs  {best:<14}"
-    return f"{name:<31}{data:<8}{rows:>6,}{times}{ratio:>6.2f}{bar:>6.2f} {verdict:<6}{peak:>6}".rstrip(), ratio >= bar
+    times = f"{microseconds(ours):>9} µs{microseconds(medians[best]):>9} µs  {best:<14}"
+    return f"{name:<31}{data:<8}{rows:>6,}{times}{ratio:>6.2f}{bar:>6.2f} {verdict:<6}{share:>6}".rstrip(), ratio >= bar
 
 
 def everything(table: list[tuple[str, str, int, Comparison]]) -> Iterator[str]:
-    """Give the medians of all engines, in µs."""
-    names = list(dict.fromkeys(name for *_, found in table for name in found.seconds))
-    yield "µs a call" + " " * 36 + "".join(f"{name:>15}" for name in names)
+    """Give the medians of all engines."""
+    names = [name for name in (OURS, *peers()) if any(name in found.seconds for *_, found in table)]
+    yield f"{'µs a call':<45}" + "".join(f"{name:>15}" for name in names)
     for name, data, rows, found in table:
         medians = found.medians
-        figures = (f"{medians[engine] * 1e6:,.1f}" if engine in medians else "·" for engine in names)
+        figures = (microseconds(medians[engine]) if engine in medians else "·" for engine in names)
         yield f"{name:<31}{data:<8}{rows:>6,}" + "".join(f"{figure:>15}" for figure in figures)
-    reasons = {f"{engine}: {why}" for *_, found in table for engine, why in found.refused.items()}
-    yield from sorted(reasons)
+    yield from sorted({f"{engine}: {why}" for *_, found in table for engine, why in found.refused.items()})
+
+
+def microseconds(seconds: float) -> str:
+    value = seconds * 1e6
+    return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 import glassnet
-from measuring import in_turns, machine, ratio
+from glassnet.benchmarking import machine
+from measuring import in_turns, ratio
 
 ROUNDS = 31
 

@@ -1,25 +1,13 @@
-"""What the benchmarks share: the machine in words, and timings taken in turns."""
+"""Timings taken in turns within one process; for engines in processes of their own see ``glassnet.benchmarking``."""
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 Candidate = TypeVar("Candidate", bound=Hashable)
-
-
-def machine(*versions: str) -> str:
-    """Return the processor, its cores, the system and the versions that matter, on one line."""
-    cpuinfo = Path("/proc/cpuinfo")
-    named = [line for line in cpuinfo.read_text().splitlines() if "model name" in line] if cpuinfo.exists() else []
-    processor = named[0].split(":")[1].strip() if named else platform.processor()
-    parts = (processor, f"{os.cpu_count()} cores", platform.system(), f"Python {platform.python_version()}", *versions)
-    return ", ".join(parts)
 
 
 def in_turns(candidates: Mapping[Candidate, Callable[[], object]], rounds: int) -> dict[Candidate, list[float]]:

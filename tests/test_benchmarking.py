@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from glassnet import ACTIVATIONS, Dense, Input, Network
 from glassnet.activations import Array
 from glassnet.benchmarking import ENGINES, Engine, Engines, UnfitError, Worker
 from glassnet.benchmarking.engines import Chain, Rows, Ways
+from glassnet.compiler import CompiledNetwork
 from glassnet.network import Activate, Add
 
 GENERATOR = np.random.default_rng(0)
@@ -151,3 +153,19 @@ def test_answers_that_are_not_finite_agree_where_they_are_the_same() -> None:
     with Engines([ENGINES["glassnet in NumPy"]]) as processes, np.errstate(over="ignore", invalid="ignore"):
         found = processes.compare(overflowing, (FLOATS,), rounds=1, seconds=0.0)
     assert not found.refused
+
+
+def test_rows_from_another_process_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unpickled arrays have a dtype object of their own, equal to the usual one and not the same."""
+
+    def slow_way(*_: object, **__: object) -> None:
+        raise AssertionError("the call went through Python")
+
+    monkeypatch.setattr(CompiledNetwork, "_call_slowly", slow_way)
+    call = network().compile()
+    for x in (FLOATS, PIXELS):
+        unpickled = pickle.loads(pickle.dumps(x))
+        assert unpickled.dtype is not x.dtype
+        assert np.array_equal(call(unpickled), call(x))
+    with pytest.raises(AssertionError, match="through Python"):
+        call(FLOATS.astype(">f4"))

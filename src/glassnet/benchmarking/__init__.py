@@ -5,6 +5,7 @@ home was measured as what the documents say.
 """
 
 from glassnet.benchmarking.engines import ENGINES, Engine, UnfitError
+from glassnet.benchmarking.machine import machine
 from glassnet.benchmarking.processes import Comparison, Engines, Worker
 
-__all__ = ["ENGINES", "Comparison", "Engine", "Engines", "UnfitError", "Worker"]
+__all__ = ["ENGINES", "Comparison", "Engine", "Engines", "UnfitError", "Worker", "machine"]
