@@ -161,7 +161,7 @@ def test_rows_from_another_process_take_the_quick_way(monkeypatch: pytest.Monkey
     def slow_way(*_: object, **__: object) -> None:
         raise AssertionError("the call went through Python")
 
-    monkeypatch.setattr(CompiledNetwork, "_call_slowly", slow_way)
+    monkeypatch.setattr(CompiledNetwork, "__call__", slow_way)
     call = network().compile()
     for x in (FLOATS, PIXELS):
         unpickled = pickle.loads(pickle.dumps(x))
