@@ -39,10 +39,8 @@ CONTEXT = ("parameters", "fallback", "flags", "most_rows", "array_type")
 # Byte offsets in CPython's and NumPy's structures.
 TYPE = 8
 DATA, DIMENSIONS_COUNT, DIMENSIONS, DTYPE, ARRAY_FLAGS = 16, 24, 32, 56, 64
-BYTE_ORDER, TYPE_NUMBER = (
-    26,
-    28,
-)  # in a dtype, which need not be the one object np.dtype(np.float32): unpickled, it is not
+# In a dtype, which need not be the one object np.dtype(np.float32): unpickled, it is not.
+BYTE_ORDER, TYPE_NUMBER = 26, 28
 WELL_BEHAVED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
 NPY_INT64, NPY_FLOAT32, NPY_UINT8 = (np.dtype(kind).num for kind in (np.int64, np.float32, np.uint8))
 
