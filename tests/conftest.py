@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew instead of comparing")
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder with ``mnist/`` and ``book/``; tests that need real MNIST skip where it is absent."""
