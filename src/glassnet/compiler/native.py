@@ -50,7 +50,10 @@ def imports() -> dict[str, int]:
 
 
 class Native:
-    """A chain of dense layers as machine code."""
+    """A chain of dense layers as machine code.
+
+    forward: the kernel as it is, by addresses: (parameters, x, y, rows, scratch, flags).
+    """
 
     def __init__(self, plan: Plan, links: Sequence[Link], machine: Machine, *, cache: bool) -> None:
         self.plan = plan
@@ -58,7 +61,7 @@ class Native:
         self.parameters = pack(plan, links)
         self.code = load_code(plan, machine, imports() if machine.has_entry else {}, cache=cache)
         kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
-        self._forward = ctypes.CFUNCTYPE(None, *kinds)(self.code.addresses["forward"])
+        self.forward = ctypes.CFUNCTYPE(None, *kinds)(self.code.addresses["forward"])
 
     def run(self, x: Array, y: Array, *, decide: bool = False) -> None:
         """Compute ``y`` (rows, outputs), or int64 (rows,) when deciding, from ``x`` (rows, inputs), both C-contiguous.
@@ -69,7 +72,7 @@ class Native:
         flags = UINT8 * (x.dtype == np.uint8) | DECIDE * decide
         data = (array.ctypes.data for array in (self.parameters, x, y))
         parameters, source, target = data
-        self._forward(parameters, source, target, len(x), scratch.ctypes.data, int(flags))
+        self.forward(parameters, source, target, len(x), scratch.ctypes.data, int(flags))
 
     def entry(self, fallback: Callable[..., Any], *, decide: bool, most_rows: int) -> Callable[..., Any]:
         """Return the emitted C function as a Python callable that passes to ``fallback`` what it does not take.
