@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassnet.network import Activate, Clip, Dense, Network, Reshape, ScaleShift, Step, collapse
-from glassnet.network.algebra import merge_pairs
+from glassnet.network.algebra import in_order, merge_pairs
 
 Array = npt.NDArray[Any]
 
@@ -84,7 +84,9 @@ def fold_into_follower(network: Network) -> Network:
             return None
         scale, shift = columns
         wide = second.weights.astype(np.float64)
-        return _dense(second, scale[:, np.newaxis] * wide, shift @ wide + second.bias, network.dtype)
+        return _dense(
+            second, scale[:, np.newaxis] * wide, in_order(shift[np.newaxis], wide)[0] + second.bias, network.dtype
+        )
 
     return merge_pairs(network, fold)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassnet.network.steps import Dense, Step
+from glassnet.network.steps import Array, Dense, Step
 
 if TYPE_CHECKING:
     from glassnet.network.graph import Network
@@ -47,10 +47,22 @@ def merge_pairs(network: Network, merge: Callable[[Step, Step], Step | None]) ->
     return network.replace(steps=tuple(kept.values()))
 
 
+def in_order(left: Array, right: Array) -> Array:
+    """Return left · right in float64, every sum taken in the order of k.
+
+    The same bits on every computer, which the libraries behind ``@`` do not promise.
+    """
+    total = np.zeros((left.shape[0], right.shape[1]))
+    term = np.empty_like(total)
+    for column, row in zip(left.astype(np.float64).T, right.astype(np.float64), strict=True):
+        np.multiply(column[:, np.newaxis], row, out=term)
+        total += term
+    return total
+
+
 def _product(first: Step, second: Step, dtype: np.dtype[Any]) -> Step | None:
     if not (isinstance(first, Dense) and isinstance(second, Dense) and first.activation.name == "identity"):
         return None
-    wide = second.weights.astype(np.float64)
-    weights = (first.weights.astype(np.float64) @ wide).astype(dtype)
-    bias = (first.bias.astype(np.float64) @ wide + second.bias).astype(dtype)
+    weights = in_order(first.weights, second.weights).astype(dtype)
+    bias = (in_order(first.bias[np.newaxis], second.weights)[0] + second.bias).astype(dtype)
     return dataclasses.replace(second, weights=weights, bias=bias)
