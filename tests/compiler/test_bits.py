@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import itertools
 from fractions import Fraction
 from typing import Any
 
@@ -109,6 +110,18 @@ def test_steps_in_registers_are_exact(activation: str, target: str) -> None:
     network = Network(steps)
     x = rows(5, 9, 20)
     assert same_bits(network.compile(target=target)(x), forward(network, x))
+
+
+def test_layers_are_multiplied_in_order() -> None:
+    """The algebra before the compiler keeps the promise too: no BLAS, whose sums differ from machine to machine."""
+    first, second = dense(1, 7, 30), dense(3, 30, 5)
+    [merged] = Network([first, second]).collapse().layers
+    left, right = first.weights.astype(float).tolist(), second.weights.astype(float).tolist()
+    for i, j in itertools.product(range(7), range(5)):
+        total = 0.0
+        for k in range(30):
+            total += left[i][k] * right[k][j]
+        assert merged.weights[i, j] == np.float32(total)
 
 
 # --- the same row ---
