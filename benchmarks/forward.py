@@ -13,9 +13,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-import glassnet
 from glassnet.benchmarking import ENGINES, Comparison, Engines, machine
 from networks import NETWORKS, rows_of
 from peak import PEAK, floating_point_operations
@@ -64,8 +61,7 @@ def main() -> None:
     missed = []
     with Engines(engines) as processes:
         versions = [f"{module} {version}" for module, version in sorted(processes.versions().items())]
-        head = machine(*versions, f"NumPy {np.__version__}", f"glassnet {glassnet.__version__}")
-        lines += [head, explanation(rounds, options.engines), TITLES]
+        lines += [machine(*versions), explanation(rounds, options.engines), TITLES]
         print(*lines, sep="\n")
         table: list[tuple[str, str, int, Comparison]] = []
         for (name, data, rows, bar), found in measured(cells, processes, rounds):

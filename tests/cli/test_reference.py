@@ -16,5 +16,15 @@ def test_the_page_is_what_the_commands_say() -> None:
 def test_every_command_has_its_section() -> None:
     made = runpy.run_path(str(SCRIPT))
     titles = [line.removeprefix("## ") for line in made["PAGE"].read_text("utf-8").splitlines() if line[:3] == "## "]
-    names = ["read", "explain", "evaluate", "train", "inspect", "plot", "plot activations", "plot step-sigmoid"]
+    names = [
+        "read",
+        "explain",
+        "evaluate",
+        "train",
+        "inspect",
+        "bench",
+        "plot",
+        "plot activations",
+        "plot step-sigmoid",
+    ]
     assert titles == ["glassnet", *(f"glassnet {name}" for name in names)]

@@ -34,7 +34,7 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """A runtime: the modules it needs, and its ways to compute rows with a number of threads.
+    """A runtime: the modules it needs, its own first, and its ways to compute rows with a number of threads.
 
     compiles_each_shape: whether a batch of another size takes seconds before its first answer.
     """
@@ -353,9 +353,9 @@ def _table(engines: Sequence[Engine]) -> Mapping[str, Engine]:
 
 ENGINES = _table(
     [
-        Engine("glassnet", (), compiled),
-        Engine("glassnet in NumPy", (), definition),
-        Engine("NumPy", (), numpy),
+        Engine("glassnet", ("glassnet",), compiled),
+        Engine("glassnet in NumPy", ("numpy",), definition),
+        Engine("NumPy", ("numpy",), numpy),
         Engine("onnxruntime", ("onnxruntime", "onnx"), onnxruntime),
         Engine("openvino", ("openvino", "onnx"), openvino),
         Engine("torch eager", ("torch",), torch_eager),

@@ -53,9 +53,13 @@ class Engines:
     def __init__(self, engines: Iterable[Engine], *, threads: int = 1) -> None:
         self._workers = {engine.name: Worker(engine, threads=threads) for engine in engines}
 
-    def versions(self) -> dict[str, str]:
-        """Return the versions of the libraries behind the engines, by module."""
-        return {module: version for worker in self._workers.values() for module, version in worker.versions().items()}
+    def versions(self, progress: Callable[[], object] = lambda: None) -> dict[str, str]:
+        """Return the versions of the libraries behind the engines, by module. progress: called before each engine."""
+        found: dict[str, str] = {}
+        for worker in self._workers.values():
+            progress()
+            found |= worker.versions()
+        return found
 
     def compare(
         self,
@@ -65,19 +69,19 @@ class Engines:
         rounds: int,
         seconds: float,
         leave_out: Iterable[str] = (),
-        progress: Callable[[str], None] = lambda engine: None,
+        progress: Callable[[], object] = lambda: None,
     ) -> Comparison:
         """Time one call of each engine, in ``rounds`` rounds of as many calls as fit into ``seconds``.
 
-        An engine whose answers differ from those of the definition is refused. progress: called with the name of
-        the engine whose turn it is, once when it is made ready and once a round.
+        An engine whose answers differ from those of the definition is refused. progress: called before each turn of
+        an engine, one to be made ready and one a round.
         """
         expected = _flat(network(*x))
         ready, refused = {}, {}
         for name, worker in self._workers.items():
             if name in leave_out:
                 continue
-            progress(name)
+            progress()
             try:
                 worker.prepare(network, x, expected)
             except UnfitError as error:
@@ -87,7 +91,7 @@ class Engines:
         taken: dict[str, list[float]] = {name: [] for name in ready}
         for _ in range(rounds):
             for name, worker in ready.items():
-                progress(name)
+                progress()
                 taken[name].append(worker.time(seconds))
         return Comparison({name: tuple(several) for name, several in taken.items()}, refused)
 
