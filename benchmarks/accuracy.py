@@ -157,7 +157,7 @@ def ulps(found: Floats, true: Doubles) -> Doubles:
     """Return the errors in ulp; infinity counts as 2¹²⁸, the number that would come next; NaN is right for NaN only."""
     with np.errstate(all="ignore"):
         nearest = true.astype(np.float32)
-        unit = np.spacing(np.minimum(np.abs(nearest), np.finfo(np.float32).max)).astype(np.float64)
+        unit = np.spacing(np.minimum(np.abs(nearest), np.float32(2.0**127))).astype(np.float64)
         error = np.abs(np.clip(found.astype(np.float64), -(2.0**128), 2.0**128) - true) / unit
     error[(found == nearest) & np.isinf(nearest) | np.isnan(found) & np.isnan(true)] = 0
     error[np.isnan(error)] = np.inf
