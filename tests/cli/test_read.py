@@ -13,6 +13,7 @@ import pytest
 import glassnet
 from cli.conftest import Run
 from glassnet import digits
+from glassnet.cli.read import COMPILED_FROM
 
 
 def test_one_line_a_picture(run: Run, pictures: Path, small: Path) -> None:
@@ -38,6 +39,12 @@ def test_a_folder_gives_its_pictures_in_order(run: Run, pictures: Path, small: P
     done = run("read", "pictures", "-m", small)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["pictures/one.png", "pictures/seven.png"]
+
+
+def test_many_pictures_are_read_as_one_is(run: Run, pictures: Path) -> None:
+    [one] = run("read", "pictures/seven.png").stdout.splitlines()
+    many = run("read", *["pictures/seven.png"] * COMPILED_FROM)
+    assert many.stdout.splitlines() == [one] * COMPILED_FROM
 
 
 def test_a_folder_without_pictures(run: Run, pictures: Path, tmp_path: Path, small: Path) -> None:

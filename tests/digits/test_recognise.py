@@ -30,6 +30,14 @@ def test_what_comes_back() -> None:
     np.testing.assert_array_equal(found.prepared, digits.prepare(picture))
 
 
+def test_a_compiled_network_does_as_well() -> None:
+    picture = np.pad(draw_digit(4), 20)
+    plain = network(Input((784,), scale=1 / 255), tuple("abcdefghij"))
+    found, expected = (digits.recognise(picture, each) for each in (plain.compile(cache=False), plain))
+    assert found.label == expected.label == "e"
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-6)
+
+
 def test_labels_may_be_words() -> None:
     named = network(Input((784,)), tuple("abcdefghij"))
     assert digits.recognise(np.pad(draw_digit(4), 20), named).label == "e"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import typer
@@ -16,6 +16,9 @@ from glassnet.cli.progress import Progress
 from glassnet.errors import GraphError
 from glassnet.network import Network
 from glassnet.network.steps import Array
+
+if TYPE_CHECKING:
+    from glassnet.compiler import CompiledNetwork
 
 
 def evaluate(
@@ -35,7 +38,7 @@ def evaluate(
     network = chosen_network(model)
     _check(model, network)
     given = labelled(data, part, otherwise="test")
-    answers, seconds = _answers(network, given.pictures, batch_size)
+    answers, seconds = _answers(network.compile(), given.pictures, batch_size)
     confusion = np.zeros((len(DIGITS), len(DIGITS)), dtype=int)
     np.add.at(confusion, (given.labels, answers), 1)
     images, correct = len(answers), int(confusion.trace())
@@ -68,13 +71,14 @@ def _check(model: str, network: Network) -> None:
         raise GraphError(f"evaluating {model}: it answers {list(network.labels)}, expected digits")
 
 
-def _answers(network: Network, pictures: Array, batch_size: int) -> tuple[Array, float]:
+def _answers(network: CompiledNetwork, pictures: Array, batch_size: int) -> tuple[Array, float]:
     """Return the digit read in each picture, and the seconds the network took."""
     answers = np.empty(len(pictures), dtype=int)
+    rows, _ = network.inputs[0].batch(pictures)
     seconds = 0.0
-    with Progress("evaluating", len(pictures)) as progress:
-        for start in range(0, len(pictures), batch_size):
-            batch = pictures[start : start + batch_size]
+    with Progress("evaluating", len(rows)) as progress:
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
             before = time.perf_counter()
             labels = network.predict(batch)
             seconds += time.perf_counter() - before

@@ -15,6 +15,9 @@ from glassnet.cli.pictures import paths_of, quiet_decoders, source_of
 from glassnet.cli.progress import Progress
 from glassnet.errors import GlassnetError
 
+# To load LLVM and the code from its cache takes 85 ms; a picture is then read 0.1 ms sooner, so it pays from here on.
+COMPILED_FROM = 1000
+
 
 def read(
     pictures: Annotated[
@@ -37,13 +40,14 @@ def read(
         except (GlassnetError, OSError) as error:
             complain(error)
             failed = True
+    reader = network.compile() if len(paths) >= COMPILED_FROM else network
     width = max((len(printable(path)) for path in paths), default=0)
     with Progress("reading", len(paths), wanted=not sys.stdout.isatty()) as progress:
         for path in paths:
             progress.advance()
             try:
                 with quiet_decoders():
-                    found = glassnet.digits.recognise(source_of(path), network)
+                    found = glassnet.digits.recognise(source_of(path), reader)
             except (GlassnetError, OSError) as error:
                 complain(error)
                 failed = True

@@ -26,7 +26,7 @@ from glassnet.compiler.chains import Alone, Chain, cut
 from glassnet.compiler.plan import Plan, make_plan
 from glassnet.compiler.simplify import simplify
 from glassnet.errors import DtypeError, OptionError, ShapeError
-from glassnet.network import Network
+from glassnet.network import Input, Label, Network
 
 try:
     from glassnet.compiler.machine import Machine, emit_assembly, emit_ir, native_machine
@@ -144,6 +144,20 @@ class CompiledNetwork:
             self._forward(batches, [result])
             target[...] = result
         return out
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What the network reads."""
+        return self.network.inputs
+
+    @property
+    def labels(self) -> tuple[Label, ...] | None:
+        """The classes of a classifier; None for values."""
+        return self.network.labels
+
+    def decide(self, output: Array) -> Array:
+        """Return the label of the largest value of each row, as the network does."""
+        return self.network.decide(output)
 
     def predict(self, *x: npt.ArrayLike) -> Any:
         """Return a label for each row of a classifier, the values themselves of a regressor."""

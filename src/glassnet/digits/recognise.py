@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from glassnet.digits.models import load_model
 from glassnet.digits.picture import Array, Source
 from glassnet.digits.prepare import SIDE, prepare
 from glassnet.errors import GraphError, ShapeError
-from glassnet.network import Label, Network
+from glassnet.network import Input, Label
+
+
+class Classifier(Protocol):
+    """A ``Network``, or the same compiled."""
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What it reads."""
+
+    @property
+    def labels(self) -> tuple[Label, ...] | None:
+        """What it answers."""
+
+    def __call__(self, *x: npt.ArrayLike) -> Any:
+        """Return the probability of each label."""
+
+    def decide(self, output: Array) -> Array:
+        """Return the label for such probabilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +43,8 @@ class Recognition:
     prepared: Array
 
 
-def recognise(picture: Source, network: Network | None = None) -> Recognition:
-    """Return what ``network``, or the shipped one, takes a picture of one digit for.
+def recognise(picture: Source, network: Classifier | None = None) -> Recognition:
+    """Return what ``network``, compiled or not, or the shipped one takes a picture of one digit for.
 
     picture: anything ``read_picture`` reads. Raises PictureError where it holds no ink, GraphError or ShapeError
     where the network is no classifier of 28 × 28 pixels.
