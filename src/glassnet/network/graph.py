@@ -249,7 +249,7 @@ class Network:
         return trace(self, x)
 
     def compile(self, *, threads: int = 1, target: str | None = None, cache: bool = True) -> CompiledNetwork:
-        """Return this network as machine code: the same calls, the same numbers, fast.
+        """Return this network as machine code: the same calls, the same numbers within rounding, fast.
 
         threads: how many may share a large batch. target: a lesser kind of processor than this one, by its name in
         ``glassnet.compiler.targets``. cache: whether object files are kept in the user's cache folder.
