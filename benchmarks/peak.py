@@ -8,13 +8,12 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
-from llvmlite import binding as llvm
 from llvmlite import ir
 
 from glassnet.benchmarking import Engine
 from glassnet.benchmarking.engines import Array, Rows, Ways
 from glassnet.compiler.language import F32, I64, POINTER, VOID, Function, vector
-from glassnet.compiler.machine import native_machine
+from glassnet.compiler.machine import assemble, link, native_machine
 from glassnet.compiler.targets import Target
 from glassnet.network import Network
 
@@ -43,17 +42,12 @@ def emit(target: Target) -> str:
 
 def chains(network: Network, x: Rows, threads: int) -> Ways:
     """The chains, and what the definition answered before: an engine like the others, so that it takes its turn."""
-    answer = network(*x)
-    machine = native_machine()
-    target_machine = llvm.Target.from_triple(machine.triple).create_target_machine(
-        cpu=machine.cpu, features=machine.features, opt=2, jit=True
-    )
-    builder = llvm.JITLibraryBuilder().add_ir(emit(machine.target)).add_current_process()
-    library = builder.export_symbol("peak").link(llvm.create_lljit_compiler(target_machine), "peak")
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(library["peak"])
+    machine, answer = native_machine(), network(*x)
+    code = link(assemble(emit(machine.target), machine), machine, ("peak",), {})
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(code.addresses["peak"])
     numbers = np.zeros((3, machine.target.lanes), np.float32)
 
-    def call(owner_of_code: object = library) -> Array:
+    def call(owner: object = code) -> Array:
         function(numbers.ctypes.data, TURNS)
         return answer
 
