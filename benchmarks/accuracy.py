@@ -58,7 +58,7 @@ def _gelu(x: Doubles) -> Doubles:
 
 
 def _gelu_tanh(x: Doubles) -> Doubles:
-    return np.maximum(x, -1000) * special.expit(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+    return np.maximum(x, -1000) * special.expit(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x * x * x))
 
 
 def _log(x: Doubles) -> Doubles:
