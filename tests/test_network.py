@@ -331,7 +331,7 @@ EYE = np.eye(2)
     ("make", "error", "message"),
     [
         (lambda: Network([]), GraphError, "a network needs at least one step"),
-        (lambda: Network(list(EYE)), GraphError, "step 1 is not a step: ndarray"),
+        (lambda: Network(list(EYE)), GraphError, "step 1 is not a step: ndarray\nhint: a layer is Dense(W, b, 'relu')"),
         (
             lambda: Network([Activate("relu")]),
             GraphError,
@@ -375,7 +375,7 @@ EYE = np.eye(2)
             ShapeError,
             "hidden: bias has shape (3,), expected (2,) because weights (2, 2) have 2 outputs",
         ),
-        (lambda: Dense([["a"]]), DtypeError, "dense: weights must be real numbers, found dtype <U1"),
+        (lambda: Dense([["a"]]), DtypeError, "dense: weights: expected real numbers, found dtype <U1"),
         (
             lambda: Dense(EYE, sources=("p", "q")),
             GraphError,

@@ -44,6 +44,13 @@ def save(network: Network, path: _Path) -> None:
     Raises OptionError for an unknown suffix, and for a network that a .pkl cannot hold; ParametersError for one
     that could not be read back, such as one with NaN among its weights.
     """
+    given: object = network  # not always what the signature asks for
+    if not isinstance(given, Network):
+        held = isinstance(getattr(given, "network", None), Network)
+        raise OptionError(
+            f"saving: expected a Network, found {type(given).__name__}",
+            hint="it holds one: save(….network, path)" if held else "save(network, path)",
+        )
     place = Path(path)
     with _place_in_errors(f"writing {path}"):
         wanted = format_to_write(place)

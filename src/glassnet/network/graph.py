@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from glassnet.errors import DtypeError, GraphError, ShapeError
+from glassnet.errors import GraphError, ShapeError
 from glassnet.network.algebra import collapse
-from glassnet.network.steps import Array, Dense, Shape, Step
+from glassnet.network.steps import Array, Dense, Shape, Step, real_array
 from glassnet.network.summary import summary
 from glassnet.network.trace import Trace, trace
 
@@ -55,12 +55,7 @@ class Input:
 
         Rows of another shape with as many values, such as 28 × 28 for 784, are flattened.
         """
-        try:
-            array = np.asarray(x)
-        except ValueError as error:  # rows of different lengths
-            raise ShapeError(f"input {self.name!r}: not an array: {error}") from None
-        if array.dtype.kind not in "biuf":
-            raise DtypeError(f"input {self.name!r}: expected real numbers, found dtype {array.dtype}")
+        array = real_array(x, f"input {self.name!r}")
         size = math.prod(self.shape)
         if array.shape == self.shape:
             return array[np.newaxis], True
@@ -276,11 +271,15 @@ class Network:
 
 
 def _named(steps: Sequence[Step]) -> tuple[Step, ...]:
+    if isinstance(steps, Step):
+        raise GraphError(f"expected a list of steps, found one {type(steps).__name__}", hint="Network([Dense(W, b)])")
     if not steps:
         raise GraphError("a network needs at least one step")
     for position, step in enumerate(steps):
         if not isinstance(step, Step):
-            raise GraphError(f"step {position + 1} is not a step: {type(step).__name__}")
+            raise GraphError(
+                f"step {position + 1} is not a step: {type(step).__name__}", hint="a layer is Dense(W, b, 'relu')"
+            )
     taken = {step.name for step in steps}
     counts: dict[str, int] = {}
     named = []

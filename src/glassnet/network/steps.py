@@ -79,11 +79,27 @@ class Step(abc.ABC):
 
         A single neuron is a Dense with one output; this makes it usable without a network around it.
         """
-        arrays = [np.asarray(value) for value in values]
+        arrays = [real_array(value, self.label) for value in values]
         batches = [array[np.newaxis] if array.ndim == 1 else array for array in arrays]
         self.output_shape(*(batch.shape[1:] for batch in batches))
         result = self.apply(*batches)
         return result[0] if arrays[0].ndim == 1 else result
+
+
+def as_array(values: npt.ArrayLike, what: str) -> Array:
+    """Return ``values`` as an array; raise ShapeError for lists that make none."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"{what}: not an array: {error}", hint="the rows must have equal lengths") from None
+
+
+def real_array(values: npt.ArrayLike, what: str) -> Array:
+    """Return ``values`` as an array; raise ShapeError as ``as_array`` does, DtypeError for what is no number."""
+    array = as_array(values, what)
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(f"{what}: expected real numbers, found dtype {array.dtype}")
+    return array
 
 
 def frozen_parameters(values: npt.ArrayLike, what: str) -> Array:
@@ -92,9 +108,7 @@ def frozen_parameters(values: npt.ArrayLike, what: str) -> Array:
     float16 becomes float32, integers float64. What is already so and read-only is taken as it is, so that a
     memory-mapped file is not copied.
     """
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise DtypeError(f"{what} must be real numbers, found dtype {array.dtype}")
+    array = real_array(values, what)
     if array.dtype.newbyteorder("=") not in (np.float32, np.float64):
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     ready = array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative

@@ -8,6 +8,7 @@ resembles it), Glorot and Bengio 2010 (what is near-linear around 0), LeCun et a
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from glassnet.activations import Activation
 from glassnet.activations import activation as named_activation
-from glassnet.errors import OptionError, ShapeError
+from glassnet.errors import ShapeError
 from glassnet.network import Dense, Network
+from glassnet.training.options import whole
 
 
 def _he(inputs: int, outputs: int) -> float:
@@ -59,10 +61,13 @@ def initialise(
     >>> initialise((784, 50, 100, 10), seed=1)
     <Network 784-50-100-10, 3 steps, 45,360 parameters>
     """
+    try:
+        sizes = tuple(operator.index(size) for size in sizes)
+    except TypeError:
+        raise ShapeError(f"sizes must be whole numbers such as (784, 50, 10), found {sizes!r}") from None
     if len(sizes) < 2 or any(size < 1 for size in sizes):
-        raise ShapeError(f"sizes must be two or more positive numbers, found {tuple(sizes)}")
-    if seed < 0:
-        raise OptionError(f"seed must be 0 or more, found {seed}")
+        raise ShapeError(f"sizes must be two or more positive numbers, found {sizes}")
+    seed = whole("seed", seed, 0)
     generator = np.random.Generator(np.random.PCG64(seed))
     activations = [named_activation(hidden)] * (len(sizes) - 2) + [named_activation(output)]
     layers = []

@@ -21,6 +21,7 @@ from glassnet.training.history import Epoch, Progress, Training
 from glassnet.training.losses import Loss
 from glassnet.training.objective import Objective
 from glassnet.training.optimizers import Memory, Optimizer
+from glassnet.training.options import whole
 from glassnet.training.rows import Given, Rows
 
 Validation: TypeAlias = float | tuple[Given, npt.ArrayLike]
@@ -52,7 +53,7 @@ def train(
     has the same bits as if it had never stopped.
     progress: called after each batch.
 
-    The same arguments give the same bits, on the same machine with the same libraries and number of threads.
+    The same arguments give the same bits, on the same machine with the same libraries, whatever the number of threads.
     Raises OptionError, ShapeError, DtypeError or GraphError for what cannot be trained, DivergenceError where the
     loss or a parameter stops being finite, FileFormatError for a broken checkpoint.
 
@@ -63,11 +64,12 @@ def train(
     >>> trained.network.predict(x)
     array([0, 1, 1, 0])
     """
-    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
-        if value < least:
-            raise OptionError(f"{name} must be {least} or more, found {value}")
-    if patience is not None and patience < 1:
-        raise OptionError(f"patience must be 1 or more, found {patience}")
+    if not isinstance(loss, Loss):
+        raise OptionError(f"loss must be a Loss, found {loss!r}", hint="for instance loss=CrossEntropy()")
+    if not isinstance(optimizer, Optimizer):
+        raise OptionError(f"optimizer must be an Optimizer, found {optimizer!r}", hint="for instance optimizer=Adam()")
+    epochs, batch_size, seed = whole("epochs", epochs, 1), whole("batch_size", batch_size, 1), whole("seed", seed, 0)
+    patience = None if patience is None else whole("patience", patience, 1)
     if patience is not None and validation is None:
         raise OptionError("patience needs validation rows to watch")
 

@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -32,8 +33,8 @@ class Optimizer(abc.ABC):
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value, (fits, bounds) = getattr(self, field.name), _BOUNDS[field.name]
-            if not fits(value):
-                raise OptionError(f"{type(self).__name__}: {field.name} must be {bounds}, found {value}")
+            if not (isinstance(value, Real) and fits(float(value))):
+                raise OptionError(f"{type(self).__name__}: {field.name} must be {bounds}, found {value!r}")
 
     @abc.abstractmethod
     def memory(self, parameters: Array) -> Memory:

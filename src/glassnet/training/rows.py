@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from glassnet.errors import DtypeError, OptionError, ShapeError
 from glassnet.network import Network
-from glassnet.network.steps import Array
+from glassnet.network.steps import Array, as_array
 
 # What a network with one input, or with several, is trained on.
 Given: TypeAlias = npt.ArrayLike | tuple[npt.ArrayLike, ...]
@@ -40,7 +40,7 @@ class Rows:
             raise ShapeError(f"training needs a batch of rows, found one row of shape {batches[0].shape[1:]}")
         if not len(batches[0]):
             raise ShapeError("training needs rows, found none")
-        targets = _targets(network, np.asarray(t))
+        targets = _targets(network, as_array(t, "t"))
         if len(targets) != len(batches[0]):
             raise ShapeError(f"x has {len(batches[0])} rows, t has {len(targets)}")
         return cls(tuple(batches), targets)
