@@ -101,6 +101,7 @@ def _npz_members() -> Iterator[tuple[str, bytes]]:
     yield "a shape with a zero", with_w1(raw_npy(header(shape="(0, 3)"), b""))
     yield "a header with code", with_w1(raw_npy(header(shape="(__import__('os').getpid(),)")))
     yield "a header of brackets", with_w1(raw_npy("(" * 1000))
+    yield "a header of spaces", with_w1(raw_npy("{'descr': ''" + "'shape': ()".join([" " * 240] * 3)))
     yield "a header of minus signs", with_w1(raw_npy("-" * 1000 + "1"))
     yield "a header with a key twice", with_w1(raw_npy("{'descr': '<f4', 'descr': '<f4', 'shape': (2, 2), }"))
     yield "a header without an order", with_w1(raw_npy("{'descr': '<f4', 'shape': (2, 2), }"))

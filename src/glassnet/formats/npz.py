@@ -40,12 +40,13 @@ _ALWAYS_ALLOWED_BYTES = 1 << 24
 _LONGEST_READ_BYTES = 1 << 22
 _LONGEST_HEADER_BYTES = 1024
 
+# Nothing is tried twice (``*+``): a header of spaces would otherwise be split between them in every possible way.
 _HEADER = re.compile(
-    r"""\s*\{\s* (?:
-        (?: ["']descr["']         \s*:\s* ["'](?P<code>[^"']*)["']
-          | ["']fortran_order["'] \s*:\s* (?P<by_columns>True|False)
-          | ["']shape["']         \s*:\s* \((?P<shape>(?:\d+L?(?:,\s*\d+L?)*,?)?)\)
-        ) \s*,?\s* ){3} \}\s*""",
+    r"""\s*+\{\s*+ (?:
+        (?: ["']descr["']         \s*+:\s*+ ["'](?P<code>[^"']*+)["']
+          | ["']fortran_order["'] \s*+:\s*+ (?P<by_columns>True|False)
+          | ["']shape["']         \s*+:\s*+ \((?P<shape>(?:\d++L?+(?:,\s*+\d++L?+)*+,?+)?+)\)
+        ) \s*+,?+\s*+ ){3} \}\s*+""",
     re.VERBOSE | re.ASCII,
 )
 
@@ -85,7 +86,7 @@ def write(network: Network) -> bytes:
     """Return a zip with one array a member, and the description as a text."""
     contents = describe(network)
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **{KEY: np.array(json.dumps(contents.description))}, **contents.arrays)
+    np.savez(buffer, **{KEY: np.array(json.dumps(contents.description))}, **contents.arrays)
     return buffer.getvalue()
 
 
