@@ -55,11 +55,15 @@ def bmp(width: int, height: int, pixels: bytes = b"") -> bytes:
     return b"BM" + struct.pack("<IHHI", 54 + len(pixels), 0, 0, 54) + info + pixels
 
 
-def tiff(width: int, height: int, *, count: int | None = None) -> bytes:
-    """Return a TIFF of one grey strip that is not there; ``count`` entries are declared."""
+def tiff(width: int, height: int, *more: tuple[int, int], kind: int = 4, count: int | None = None) -> bytes:
+    """Return a TIFF of one grey strip that is not there.
+
+    more: entries behind the usual ones, which may be there already. kind: the type of all entries. count: as many
+    entries are declared.
+    """
     entries = ((256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, height))
-    body = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in (*entries, (279, width)))
-    return b"II*\0" + struct.pack("<IH", 8, 9 if count is None else count) + body + bytes(4)
+    body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, value in (*entries, (279, width), *more))
+    return b"II*\0" + struct.pack("<IH", 8, 9 + len(more) if count is None else count) + body + bytes(4)
 
 
 def webp_claiming(width: int, height: int) -> bytes:
@@ -119,6 +123,9 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "tiff, directory cut": (lambda: tiff(5, 5, count=500), "the TIFF file is cut short: its header"),
     "tiff, pixels missing": (lambda: TIFF[:8] + TIFF[-200:], "the TIFF file"),
     "tiff, huge": (lambda: tiff(1 << 20, 1 << 20), "1,048,576 × 1,048,576 pixels would take"),
+    "tiff, a second and smaller size": (lambda: tiff(1 << 20, 1 << 20, (256, 5), (257, 5)), "1,048,576 × 1,048,576"),
+    "tiff, sizes of an odd type": (lambda: tiff(1 << 20, 1 << 20, kind=9), "1,048,576 × 1,048,576 pixels would take"),
+    "tiff, a huge tile": (lambda: tiff(100, 100, (322, 1 << 14), (323, 1 << 14)), "would take 1,073,751,824 bytes"),
     "tiff, no width": (lambda: tiff(0, 5), "the TIFF file has no pixels"),
     "webp, header cut": (lambda: WEBP[:16], "the WebP file is cut short"),
     "webp, half": (lambda: _cut(WEBP, 0.5), "the WebP file is cut short"),

@@ -177,6 +177,11 @@ def test_two_channels_are_grey_and_alpha() -> None:
     np.testing.assert_array_equal(read_picture(np.array([[[7, 9]]], np.uint8)), [[[7, 7, 7, 9]]])
 
 
+def test_rows_of_different_lengths() -> None:
+    with pytest.raises(PictureError, match=r"^a picture that is not an array: .*inhomogeneous"):
+        read_picture([[1, 2], [3]])
+
+
 @pytest.mark.parametrize(
     ("array", "words"),
     [

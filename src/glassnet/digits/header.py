@@ -114,9 +114,11 @@ def _tiff(data: bytes) -> Header:
     channels = 3 if tags.get(_PHOTOMETRIC) == _PALETTE else tags.get(_SAMPLES, 1)
     depth = max(1, tags.get(_BITS, 1) // 8)
     width, height = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
+    tile = tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_HEIGHT, 0)
     copies = 2 if tags.get(_ORIENTATION, 1) > 4 else 1  # OpenCV turns these itself, into a second picture
-    strip = 4 * width * min(height, tags.get(_STRIP_ROWS, height))  # and reads each strip as red green blue alpha
-    return Header(width, height, width * height * channels * depth * copies + strip)
+    strip = width * min(height, tags.get(_STRIP_ROWS, height))
+    buffer = max(strip, tile) * max(4, channels * depth)  # and reads each strip as red green blue alpha
+    return Header(width, height, width * height * channels * depth * copies + buffer)
 
 
 def _webp(data: bytes) -> Header:
@@ -147,7 +149,10 @@ def _webp_header(width: int, height: int, orientation: int = 1) -> Header:
 
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _STRIP_ROWS = 256, 257, 258, 262, 274, 277, 278
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
 _PALETTE = 3
+# Field type → its format: every kind of integer that libtiff takes for a size, whatever the specification asks for.
+_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 16: "Q", 17: "q"}
 
 
 def _orientation(exif: bytes) -> int:
@@ -160,17 +165,21 @@ def _orientation(exif: bytes) -> int:
 
 
 def _directory(data: bytes) -> dict[int, int]:
-    """Return tag → first value of the first directory of a TIFF structure, for tags of 16 or 32 bit integers."""
+    """Return tag → first value of the first directory of a TIFF structure, for tags that hold integers.
+
+    Of a tag that stands there twice the first counts, as for libtiff.
+    """
     order = "<" if data[:2] == b"II" else ">"
     (place,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, place)
-    tags = {}
+    tags: dict[int, int] = {}
     for entry in range(place + 2, place + 2 + 12 * count, 12):
         tag, kind, length = struct.unpack_from(f"{order}HHI", data, entry)
-        if kind not in (3, 4):
+        if kind not in _INTEGERS or tag in tags:
             continue
-        form, size = (f"{order}H", 2) if kind == 3 else (f"{order}I", 4)
-        at = entry + 8 if length * size <= 4 else struct.unpack_from(f"{order}I", data, entry + 8)[0]
+        form = order + _INTEGERS[kind]
+        inside = length * struct.calcsize(form) <= 4
+        at = entry + 8 if inside else struct.unpack_from(f"{order}I", data, entry + 8)[0]
         (tags[tag],) = struct.unpack_from(form, data, at)
     return tags
 

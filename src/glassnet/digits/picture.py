@@ -55,7 +55,7 @@ def read_picture(source: Source) -> Array:
     elif hasattr(source, "read"):
         name, data = str(getattr(source, "name", "the picture")), source.read(MOST_FILE_BYTES + 1)
     else:
-        return _checked_array(np.asarray(source))
+        return _checked_array(_as_array(source))
     try:
         return _decoded(data)
     except PictureError as error:
@@ -104,6 +104,13 @@ def _decode(data: bytes) -> Array | None:
     finally:
         logging.setLogLevel(level)
     return decoded
+
+
+def _as_array(source: npt.ArrayLike) -> Array:
+    try:
+        return np.asarray(source)
+    except ValueError as error:  # rows of different lengths
+        raise PictureError(f"a picture that is not an array: {error}") from None
 
 
 def _checked_array(array: Array) -> Array:
