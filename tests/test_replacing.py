@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -48,6 +49,19 @@ def test_permissions_and_links_stay(tmp_path: Path) -> None:
     assert link.is_symlink()
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_device_stays() -> None:
+    device = Path(os.devnull)
+    with replacing(device) as file:
+        file.write(b"gone")
+    assert not device.is_file()
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError), replacing(tmp_path):
+        pass
+    assert tmp_path.is_dir()
 
 
 def test_no_folder(tmp_path: Path) -> None:

@@ -17,9 +17,14 @@ from glassnet.errors import MissingFileError
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Give a file to write, which takes the place of ``path`` when the block ends well; else nothing changes.
 
-    Raises MissingFileError where the folder does not exist.
+    A device or a pipe is written to as it is: nothing can take its place. Raises MissingFileError where the folder
+    does not exist.
     """
     target = Path(path).resolve()  # a link stays a link
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         file = temporary.open("xb")
