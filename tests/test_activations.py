@@ -332,6 +332,8 @@ def test_errors_in_choosing() -> None:
         activation("sigmod")
     assert unknown.value.message == "unknown activation 'sigmod'"
     assert unknown.value.hint.startswith("one of step, sigmoid, relu, identity, softmax, tanh")
+    with pytest.raises(OptionError, match=r"^unknown activation <ufunc 'tanh'>\n"):
+        activation(np.tanh)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match=r"^activation 'relu' has no parameter 'slope'; it has: none$"):
         activation("relu", slope=0.1)
     with pytest.raises(OptionError, match=r"^activation 'elu' has no parameter 'slope'; it has: alpha$"):

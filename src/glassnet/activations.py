@@ -381,7 +381,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
 )
 
 
-def activation(choice: str | Activation, **parameters: float) -> Activation:
+def activation(choice: str | Activation, /, **parameters: float) -> Activation:
     """Return the table's entry called ``choice``, with its parameters changed where given.
 
     Raises OptionError for a name that is not in the table or a parameter that the function does not have.
@@ -389,9 +389,9 @@ def activation(choice: str | Activation, **parameters: float) -> Activation:
     >>> activation("leaky_relu", slope=0.2)(-1.0)
     np.float64(-0.2)
     """
-    if isinstance(choice, str) and choice not in ACTIVATIONS:
+    entry = choice if isinstance(choice, Activation) else ACTIVATIONS.get(choice)
+    if entry is None:
         raise OptionError(f"unknown activation {choice!r}", hint=f"one of {', '.join(ACTIVATIONS)}")
-    entry = ACTIVATIONS[choice] if isinstance(choice, str) else choice
     for name, value in parameters.items():
         if name not in entry.parameters:
             known = ", ".join(entry.parameters) or "none"
