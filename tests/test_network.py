@@ -409,6 +409,21 @@ EYE = np.eye(2)
             "scale_shift1: rows of shapes (3,), (4,), () do not fit together",
         ),
         (
+            lambda: Network([Dense(EYE)], inputs=[]),
+            GraphError,
+            "a network needs an input and an output, found 0 and 1",
+        ),
+        (
+            lambda: Network([Dense(EYE)], outputs=[], labels=[0, 1]),
+            GraphError,
+            "a network needs an input and an output, found 1 and 0",
+        ),
+        (
+            lambda: Network([Dense(EYE)], labels=[0, 1.5]),  # type: ignore[list-item]
+            GraphError,
+            "label 1.5 is neither an integer nor a text",
+        ),
+        (
             lambda: Network([Dense(EYE)], labels=["a", "a"]),
             GraphError,
             "a label is given twice: ['a', 'a']",

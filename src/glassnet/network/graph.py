@@ -147,11 +147,18 @@ class Network:
         return shapes
 
     def _check(self) -> None:
+        if not self.inputs or not self.outputs:
+            raise GraphError(
+                f"a network needs an input and an output, found {len(self.inputs)} and {len(self.outputs)}"
+            )
         for name in self.outputs:
             if name not in self.shapes:
                 raise GraphError(f"output {name!r} is not the name of a value", hint=f"known: {', '.join(self.shapes)}")
         if self.labels is None:
             return
+        for label in self.labels:
+            if not isinstance(label, str | int | np.integer):
+                raise GraphError(f"label {label!r} is neither an integer nor a text")
         if len(set(self.labels)) != len(self.labels):
             raise GraphError(f"a label is given twice: {list(self.labels)}")
         shape = self.shapes[self.outputs[0]]
