@@ -177,6 +177,8 @@ def test_the_steps_end_in_what_prepare_returns() -> None:
 # --- pictures without a digit ---
 
 _RANDOM = np.random.default_rng(0)
+_SPECKS = np.zeros((300, 1), np.uint8)
+_SPECKS[[8, 20, 77, 91, 151, 221, 223, 276, 281]] = 255
 
 
 @pytest.mark.parametrize(
@@ -192,6 +194,7 @@ _RANDOM = np.random.default_rng(0)
         (_RANDOM.integers(0, 256, (300, 300, 3)).astype(np.uint8), "no ink found"),
         (np.clip(_RANDOM.normal(200, 3, (200, 200)), 0, 255).astype(np.uint8), "no ink found"),
         (on_paper(seven(), 200, 195), "no ink found"),
+        (_SPECKS, "no ink found: nothing is left of a few lone pixels"),
         (np.pad(np.array([[255]], np.uint8), 20), "the ink is 1 × 1 pixels, expected at least 6"),
         (np.pad(np.full((3, 5), 255, np.uint8), 20), "the ink is 5 × 3 pixels, expected at least 6"),
     ],

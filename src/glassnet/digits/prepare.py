@@ -208,6 +208,7 @@ def fit(cropped: Array) -> Array:
 
     Each new pixel is the average of a square cell of the crop. Where the cells begin is free to choose within one
     cell, and chosen so that the strokes fall on pixels, not between them. A crop of the right size stays as it is.
+    Raises PictureError where the ink is so little that averaging leaves none.
     """
     cropped = _within(cropped, CELL * FIELD)
     cell = max(cropped.shape) / FIELD
@@ -225,6 +226,8 @@ def fit(cropped: Array) -> Array:
         shifted = [np.roll(picture, shift, axis) for shift in range(-reach, reach + 1)]
         picture = max(shifted, key=lambda candidate: cv2.norm(scaled(candidate)))
     fitted = scaled(picture)
+    if not fitted.any():
+        raise PictureError("no ink found: nothing is left of a few lone pixels at the size of a digit")
     return cv2.convertScaleAbs(fitted, alpha=255 / fitted.max())  # thin strokes fade when averaged
 
 
