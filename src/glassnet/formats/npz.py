@@ -86,7 +86,8 @@ def write(network: Network) -> bytes:
     """Return a zip with one array a member, and the description as a text."""
     contents = describe(network)
     buffer = io.BytesIO()
-    np.savez(buffer, **{KEY: np.array(json.dumps(contents.description))}, **contents.arrays)
+    arrays = {KEY: np.array(json.dumps(contents.description)), **contents.arrays}
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # NumPy 2.0 would keep allow_pickle as an array
     return buffer.getvalue()
 
 

@@ -40,7 +40,8 @@ class Checkpoint:
         """Replace the file, at once or not at all."""
         about = {"run": dict(self.run), "history": [dataclasses.asdict(epoch) for epoch in history]}
         with replacing(self.path) as file:
-            np.savez(file, **{_ABOUT: np.array(json.dumps(about))}, **arrays)
+            contents = {_ABOUT: np.array(json.dumps(about)), **arrays}
+            np.savez(file, **contents)  # type: ignore[arg-type]  # NumPy 2.0 would keep allow_pickle as an array
 
     def read(self, arrays: Mapping[str, Array]) -> list[Epoch]:
         """Fill ``arrays`` from the file and return the history; without a file, leave them and return no epochs.
