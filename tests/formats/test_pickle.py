@@ -184,7 +184,7 @@ def test_other_files_called_pkl(tmp_path: Path) -> None:
         (gzip.compress(good), "compressed with gzip"),
         (b"\n<!DOCTYPE html>"[1:], "a web page"),
         (old_pytorch, "a PyTorch file"),
-        (pickle.dumps([1]), "found list"),
+        (pickle.dumps([1]), r"found list\nhint: pickle\.dump\(\{'W1'"),
         (pickle.dumps({"W1": [[1.0]]}), "'W1' is list, expected a NumPy array"),
         (pickle.dumps({1: np.ones(1)}), "a key that is not a text"),
         (good + b"more", "4 bytes follow the end"),

@@ -88,11 +88,17 @@ def _chain(arrays: Mapping[str, Array], hidden: str | Activation, output: str | 
 def _by_layer(arrays: Mapping[str, Array]) -> list[tuple[Array, Array]]:
     """Return weights and bias of layer 1, 2, …; every array must have its place."""
     found: dict[str, str] = {}
+    if arrays and not any(_NAME.fullmatch(name) for name in arrays):
+        names = ", ".join(f"'{shown(name)}'" for name in itertools.islice(arrays, 4))
+        raise ParametersError(
+            f"none of its arrays has a name such as W1, b1, W2, b2, …: found {names}{', …' if len(arrays) > 4 else ''}",
+            hint="rename them: numpy.savez('net.npz', W1=…, b1=…, W2=…, b2=…), weights of shape (inputs, outputs); "
+            "those of PyTorch are the other way round: W.T",
+        )
     for name in arrays:
         match = _NAME.fullmatch(name)
         if match is None:
-            wanted = "W1, b1, W2, b2, …" if not found else f"{', '.join(found)}, …"
-            raise ParametersError(f"array '{shown(name)}' is left over: expected only names such as {wanted}")
+            raise ParametersError(f"array '{shown(name)}' is left over: expected only names such as W1, b1, W2, b2, …")
         place = f"{'W' if match[1] in 'Ww' else 'b'}{match[2]}"
         if place in found:
             raise ParametersError(f"arrays '{found[place]}' and '{name}' are both {place}")

@@ -87,7 +87,10 @@ def _misfit(network: Network) -> str:
 
 def _arrays(found: Walk) -> dict[str, Array]:
     if not isinstance(found.value, dict):
-        raise ParametersError(f"expected a dict of arrays (W1, b1, W2, b2, …), found {type(found.value).__name__}")
+        raise ParametersError(
+            f"expected a dict of arrays (W1, b1, W2, b2, …), found {type(found.value).__name__}",
+            hint="pickle.dump({'W1': …, 'b1': …, 'W2': …, 'b2': …}, file)",
+        )
     arrays: dict[str, Array] = {}
     for name, value in found.value.items():
         if not isinstance(name, str):
