@@ -14,6 +14,7 @@ import pytest
 
 from glassnet.activations import Array
 from glassnet.errors import FileFormatError, MissingFileError, OptionError
+from glassnet.network import Clip
 from glassnet.training import Adam, AdamW, CrossEntropy, Optimizer, Progress, Sgd, Training, initialise, train
 
 OPTIMIZERS: dict[str, Optimizer] = {"sgd": Sgd(0.05), "momentum": Sgd(0.05, 0.9), "adam": Adam(), "adamw": AdamW()}
@@ -173,3 +174,12 @@ def test_vectors_of_another_size_are_refused(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"writing .*run\.npz: there is no folder .*nowhere"):
         run(tmp_path / "nowhere" / "run.npz")
+
+
+def test_a_network_that_differs_in_a_limit_is_another(tmp_path: Path) -> None:
+    start = initialise((6, 16, 2), hidden="tanh", seed=0)
+    first, last = start.layers
+    path = tmp_path / "run.npz"
+    run(path, epochs=1, network=start.replace(steps=[first, Clip(0, 1), last]))
+    with pytest.raises(OptionError, match="is the checkpoint of another run: network "):
+        run(path, network=start.replace(steps=[first, Clip(0, 9), last]))

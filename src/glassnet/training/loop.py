@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import time
@@ -118,6 +119,15 @@ def _stalled(history: Sequence[Epoch], patience: int | None) -> bool:
     return patience is not None and bool(history) and len(history) - _best(history) >= patience
 
 
+def _settings(network: Network) -> str:
+    """Return what is set of each step and not learned: limits, columns, activations with their parameters."""
+    steps = [
+        {field.name: getattr(step, field.name) for field in dataclasses.fields(step) if field.name not in step.arrays}
+        for step in network.steps
+    ]
+    return repr(steps)
+
+
 @dataclass(frozen=True, eq=False)
 class _Run:
     objective: Objective
@@ -133,7 +143,7 @@ class _Run:
     def description(self, network: Network) -> dict[str, int | str | None]:
         """Return what decides the result, but for the number of epochs, which may be raised later."""
         return {
-            "network": digest(network.summary(), repr(network.inputs), self.objective.parameters),
+            "network": digest(network.summary(), _settings(network), repr(network.inputs), self.objective.parameters),
             "rows": digest(*self.rows.x, self.rows.t),
             "validation": None if self.held_out is None else digest(*self.held_out.x, self.held_out.t),
             "loss": repr(self.objective.loss),
