@@ -1,8 +1,8 @@
-"""Time what surrounds the kernels: compiling, the way from Python, two threads, doing nothing.
+"""Time what surrounds the kernels: compiling, the way from Python, forms of input, two threads, doing nothing.
 
 ``python benchmarks/compiler.py`` prints the figures and keeps them in ``benchmarks/results/compiler.txt``. Names of
-sections (compile, call, threads, idle) choose some of them, which are not kept. Where cffi is installed, a call through
-it is timed as well.
+sections (compile, call, inputs, threads, idle) choose some of them, which are not kept. A call through cffi is timed
+where cffi is installed.
 """
 
 from __future__ import annotations
@@ -168,8 +168,8 @@ def _ways_to_call(buffers: Buffers) -> Mapping[str, Callable[[], object]]:
     entry = native.entry(CompiledNetwork.__call__, decide=False, most_rows=sys.maxsize)
 
     class WithMethod:
-        def __call__(self, given: Array) -> Any:
-            return entry(given)
+        def __call__(self, *given: Array, **options: Any) -> Any:
+            return entry(*given, **options)
 
     own_class: Any = type("OwnClass", (), {"__call__": entry})
     ways: dict[str, Callable[[], object]] = {
@@ -210,6 +210,46 @@ def _through_cffi(buffers: Buffers) -> Callable[[], Array]:
         return y
 
     return call
+
+
+# --- inputs -------------------------------------------------------------------------------------------------
+
+
+def converting(rounds: int = 31) -> Iterator[str]:
+    """Time the forms in which rows may be given."""
+    fast = NETWORKS[DIGITS].compile()
+    sizes = (1, 1000)
+    yield f"forms of input, {DIGITS}, median of {rounds} rounds taken in turns: " + " and ".join(
+        f"{rows:,} row{'s' * (rows > 1)}" for rows in sizes
+    )
+    columns = [_forms(fast, rows) for rows in sizes]
+    seconds = [
+        in_turns({form: _repeated(call, 1000 // rows) for form, call in forms.items()}, rounds)
+        for rows, forms in zip(sizes, columns, strict=True)
+    ]
+    for form in columns[0]:
+        each = (statistics.median(column[form]) / (1000 // rows) for rows, column in zip(sizes, seconds, strict=True))
+        yield f"  {form:<58}" + "".join(f"{once * 1e6:>12,.1f} µs" for once in each)
+
+
+def _forms(fast: CompiledNetwork, rows: int) -> dict[str, Callable[[], object]]:
+    pixels = rows_of(fast.network, "uint8", rows)
+    x = rows_of(fast.network, "mnist", rows)
+    doubled = np.repeat(x, 2, axis=0)
+    given: dict[str, Any] = {
+        "float32, C-contiguous": x,
+        "uint8": pixels,
+        "float32, as 28 × 28": x.reshape(rows, 28, 28),
+        "float32, every second row of a larger array": doubled[::2],
+        "float32, Fortran order": np.asfortranarray(x),
+        "float16": x.astype(np.float16),
+        "float64": x.astype(np.float64),
+        "int64 pixels": pixels.astype(np.int64),
+        "a list of lists": x.tolist(),
+    }
+    calls: dict[str, Callable[[], object]] = {form: functools.partial(fast, each) for form, each in given.items()}
+    calls["float32, into out="] = functools.partial(fast, x, out=fast(x))
+    return calls
 
 
 # --- threads ------------------------------------------------------------------------------------------------
@@ -269,6 +309,7 @@ def _line(what: str, seconds: float, most: float | None = None) -> str:
 SECTIONS: Mapping[str, Callable[[], Iterator[str]]] = {
     "compile": compiling,
     "call": calling,
+    "inputs": converting,
     "threads": sharing,
     "idle": idling,
 }
