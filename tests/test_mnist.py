@@ -64,18 +64,35 @@ def test_the_folder_named_in_the_environment(folder: Path, monkeypatch: pytest.M
         assert load_mnist()[1][0].shape == (4, 784)
 
 
-def test_without_a_folder_the_cache_is_asked(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GLASSNET_DATA", str(tmp_path / "absent"))
-    monkeypatch.setattr(download, "cached_mnist", lambda: folder)
+def test_without_a_folder_the_cache_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def cached(names: object) -> Path:
+        asked.append(names)
+        return folder
+
+    monkeypatch.delenv("GLASSNET_DATA", raising=False)
+    monkeypatch.setattr(download, "cached_mnist", cached)
+    assert read_mnist(None, "test")[0].shape == (4, 28, 28)
+    assert asked == [mnist.PARTS["test"]]
     assert load_mnist()[1][0].shape == (4, 784)
+
+
+def test_a_folder_in_the_environment_without_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLASSNET_DATA", str(tmp_path / "absent"))
+    with pytest.raises(MissingFileError, match=r"GLASSNET_DATA is '.*absent', but neither .* holds t10k-images"):
+        read_mnist(None, "test")
+    with pytest.raises(MissingFileError, match="or unset it to download MNIST"):
+        load_mnist()
 
 
 def test_the_cache_holds_the_four_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[str] = []
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / name)
     monkeypatch.setattr(download, "fetch", lambda file, folder, mirrors: asked.append(file.name))
-    assert download.cached_mnist() == tmp_path / "glassnet" / "mnist"
-    assert sorted(asked) == sorted(f"{name}.gz" for names in mnist.PARTS.values() for name in names)
+    for names in mnist.PARTS.values():
+        assert download.cached_mnist(names) == tmp_path / "glassnet" / "mnist"
+    assert asked == [f"{name}.gz" for names in mnist.PARTS.values() for name in names]
 
 
 def test_names_as_some_archives_spell_them(folder: Path) -> None:
@@ -195,6 +212,16 @@ def test_a_mirror_that_fails_is_followed_by_the_next(
 
 def test_a_mirror_that_nobody_serves(serve: functools.partial[Server], tmp_path: Path) -> None:
     assert fetch(FILE, tmp_path, ["http://127.0.0.1:9/", serve(CONTENT).url]).read_bytes() == CONTENT
+
+
+def test_without_a_network_the_error_is_short(serve: functools.partial[Server], tmp_path: Path) -> None:
+    gone = serve(b"gone", status=404).url
+    with pytest.raises(DownloadError) as caught:
+        fetch(FILE, tmp_path, ["http://127.0.0.1:9/", gone])
+    host = gone.removeprefix("http://").rstrip("/")
+    assert caught.value.message == (
+        f"downloading digits.gz: no mirror gave it (127.0.0.1:9: no connection; {host}: it answers 404)"
+    )
 
 
 @pytest.mark.parametrize(

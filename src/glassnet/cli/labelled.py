@@ -17,7 +17,6 @@ from glassnet.errors import GlassnetError, MissingFileError, OptionError
 from glassnet.network.steps import Array
 
 DIGITS = tuple(str(digit) for digit in range(10))
-PARTS = ("train", "test")
 
 DataOption = Annotated[
     Path | None,
@@ -46,9 +45,7 @@ def labelled(folder: Path | None, part: str | None, *, otherwise: str) -> Labell
     pictures, which has none.
     """
     if folder is None:
-        both = glassnet.datasets.load_mnist(normalize=False, flatten=False)
-        x, t = both[PARTS.index(part or otherwise)]
-        return Labelled(x[:, 0], t)
+        return Labelled(*glassnet.datasets.read_mnist(None, part or otherwise))
     classes = [name for name in DIGITS if (folder / name).is_dir()]
     if not classes:
         try:

@@ -6,9 +6,10 @@ broken download again from the first byte. What has come so far lies beside the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pooch
 import requests
@@ -46,11 +47,12 @@ MNIST = (
 )
 
 
-def cached_mnist() -> Path:
-    """Return the cache folder with the four files of MNIST, fetching those it lacks."""
+def cached_mnist(names: Collection[str]) -> Path:
+    """Return the cache folder with the files ``names`` of MNIST, fetching those it lacks."""
     folder = Path(pooch.os_cache("glassnet")) / "mnist"
     for file in MNIST:
-        fetch(file, folder, MIRRORS)
+        if file.name.removesuffix(".gz") in names:
+            fetch(file, folder, MIRRORS)
     return folder
 
 
@@ -74,14 +76,26 @@ def fetch(file: RemoteFile, folder: Path, mirrors: Sequence[str]) -> Path:
         except ValueError:
             reasons[mirror] = "its SHA-256 is not that of the original"
         except (OSError, DownloadError) as error:
-            reasons[mirror] = str(error)
+            reasons[mirror] = _reason(error)
         else:
             return Path(path)
-    listed = "; ".join(f"{mirror}: {reason}" for mirror, reason in reasons.items())
+    listed = "; ".join(f"{urlsplit(mirror).netloc}: {reason}" for mirror, reason in reasons.items())
     raise DownloadError(
         f"downloading {file.name}: no mirror gave it ({listed})",
         hint="put the four MNIST files into a folder and name it in GLASSNET_DATA",
     )
+
+
+def _reason(error: Exception) -> str:
+    """Return why a transfer failed in a few words, where the library has a paragraph."""
+    match error:
+        case requests.Timeout():
+            return f"no answer in {SECONDS_WITHOUT_ANSWER} s"
+        case requests.ConnectionError():
+            return "no connection"
+        case requests.HTTPError(response=requests.Response(status_code=code)):
+            return f"it answers {code}"
+    return str(error)
 
 
 def _resume(url: str, part: Path, file: RemoteFile) -> None:

@@ -1,7 +1,7 @@
 """MNIST: 70,000 handwritten digits, with the signature and the return value of the textbook's ``load_mnist``.
 
 The four files are looked for where the user said, in ``GLASSNET_DATA``, in the user's cache, and fetched only
-where none of these has them. A folder of the user's is taken as it is, so that Fashion-MNIST or digits of their
+where neither was named. A folder of the user's is taken as it is, so that Fashion-MNIST or digits of their
 own work too; what comes from the network must be the four original files, bit for bit.
 
 Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
@@ -10,7 +10,7 @@ Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digit
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -45,10 +45,10 @@ def load_mnist(
     normalize: pixels as float32 from 0 to 1; otherwise uint8 from 0 to 255.
     flatten: images as rows (n, 784); otherwise (n, 1, 28, 28).
     one_hot_label: labels as rows (n, 10) with a single 1; otherwise (n,).
-    folder: where the four files lie; left out, ``GLASSNET_DATA`` (or its folder ``mnist``), else the user's cache,
-    else they are downloaded into that cache. Raises MissingFileError, FileFormatError or DownloadError.
+    folder: where the four files lie; left out, ``GLASSNET_DATA`` (or its folder ``mnist``) where that is set, else
+    the user's cache, into which they are downloaded. Raises MissingFileError, FileFormatError or DownloadError.
     """
-    place = Path(folder) if folder is not None else _found_folder() or _downloaded_folder()
+    place = _folder([name for names in PARTS.values() for name in names]) if folder is None else folder
 
     def finished(part: str) -> Part:
         images, labels = read_mnist(place, part)
@@ -61,14 +61,16 @@ def load_mnist(
     return finished("train"), finished("test")
 
 
-def read_mnist(folder: str | os.PathLike[str], part: str) -> Part:
+def read_mnist(folder: str | os.PathLike[str] | None, part: str) -> Part:
     """Return images (n, 28, 28) and labels (n,), both uint8, of ``part`` "train" or "test" of a local folder.
 
-    Raises MissingFileError where a file is absent and FileFormatError where it does not hold such digits.
+    Without a folder they are looked for as ``load_mnist`` does, and only these two are downloaded. Raises
+    MissingFileError where a file is absent and FileFormatError where it does not hold such digits.
     """
     if part not in PARTS:
         raise OptionError(f"MNIST has no part {part!r}", hint=f"choose one of: {', '.join(PARTS)}")
-    paths = [_found_file(Path(folder), name) for name in PARTS[part]]
+    place = _folder(PARTS[part]) if folder is None else Path(folder)
+    paths = [_found_file(place, name) for name in PARTS[part]]
     images, labels = (read_idx(path) for path in paths)
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
         raise FileFormatError(
@@ -101,16 +103,18 @@ def _file(folder: Path, name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _found_folder() -> Path | None:
-    """Return the folder in ``GLASSNET_DATA`` that holds all four files, if there is one."""
-    named = os.environ.get("GLASSNET_DATA")
-    folders = (Path(named) / "mnist", Path(named)) if named else ()
-    names = [name for names in PARTS.values() for name in names]
-    return next((folder for folder in folders if all(_file(folder, name) for name in names)), None)
-
-
-def _downloaded_folder() -> Path:
+def _folder(names: Sequence[str]) -> Path:
+    """Return the folder with the files ``names``: of ``GLASSNET_DATA`` where that is set, else the user's cache."""
+    if named := os.environ.get("GLASSNET_DATA"):
+        for folder in (Path(named) / "mnist", Path(named)):
+            if all(_file(folder, name) for name in names):
+                return folder
+        raise MissingFileError(
+            f"reading MNIST: GLASSNET_DATA is {named!r}, but neither {named} nor its folder mnist holds "
+            f"{' and '.join(names)}",
+            hint="correct GLASSNET_DATA, or unset it to download MNIST",
+        )
     # Here, because it brings pooch and requests, which reading a local folder does not need.
     from glassnet.datasets.download import cached_mnist  # noqa: PLC0415
 
-    return cached_mnist()
+    return cached_mnist(names)
