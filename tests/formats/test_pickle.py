@@ -187,6 +187,8 @@ def test_other_files_called_pkl(tmp_path: Path) -> None:
         (pickle.dumps([1]), r"found list\nhint: pickle\.dump\(\{'W1'"),
         (pickle.dumps({"W1": [[1.0]]}), "'W1' is list, expected a NumPy array"),
         (pickle.dumps({1: np.ones(1)}), "a key that is not a text"),
+        (b"hello", r"net\.pkl: not a pickle, or a damaged one: byte 0: "),
+        (good[:-5], r"net\.pkl: byte \d+: "),
         (good + b"more", "4 bytes follow the end"),
     ):
         with pytest.raises(FileFormatError, match=words):

@@ -98,6 +98,13 @@ def test_each_text(name: str, words: str, tmp_path: Path) -> None:
         loaded(tmp_path, archives.ATTACKS[f"{name}.safetensors"])
 
 
+def test_a_text_is_not_one(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileFormatError, match=r"net\.safetensors: not a safetensors file, or cut off: a header of 8,031,"
+    ):
+        loaded(tmp_path, b"hello\nworld")
+
+
 def test_arrays_are_listed_where_they_make_no_network(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     path.write_bytes(safetensors.numpy.save({"fc1.weight": np.zeros((3, 2), np.float32)}))

@@ -34,7 +34,8 @@ def read(path: Path) -> Contents:
 
     Raises UnsafeFileError, naming the global and its byte, for a pickle that asks for anything but arrays.
     """
-    found = walk(file_data(path))
+    data = file_data(path)
+    found = walk(data)
     for wanted in found.globals:
         if not wanted.allowed:
             raise UnsafeFileError(
@@ -44,7 +45,9 @@ def read(path: Path) -> Contents:
     if found.value == _OLD_PYTORCH:
         raise FileFormatError("this is a PyTorch file", hint="save its tensors as .npz or .safetensors")
     if found.problem is not None:
-        raise found.problem
+        if recognises(data[:2]):
+            raise found.problem
+        raise type(found.problem)(f"not a pickle, or a damaged one: {found.problem.message}")
     return Contents(_arrays(found))
 
 

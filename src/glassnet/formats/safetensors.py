@@ -49,7 +49,8 @@ def read(path: Path) -> Contents:
     length = int.from_bytes(data[:_LENGTH_BYTES], "little")
     start = _LENGTH_BYTES + length
     if start > len(data) or len(data) < _LENGTH_BYTES:
-        raise FileFormatError(f"cut off: a header of {length:,} bytes expected, found {len(data):,} bytes in all")
+        what = "cut off" if recognises(data[:9]) else "not a safetensors file, or cut off"
+        raise FileFormatError(f"{what}: a header of {length:,} bytes expected, found {len(data):,} bytes in all")
     header = parsed_json(memoryview(data)[_LENGTH_BYTES:start], "a header")
     if not isinstance(header, dict):
         raise FileFormatError("its header is not a JSON object")
