@@ -381,6 +381,7 @@ EYE = np.eye(2)
             GraphError,
             "dense: reads 1 value(s), found 2: ('p', 'q')",
         ),
+        (lambda: Reshape((-2, -2)), ShapeError, "reshape: every size must be 1 or more, found shape (-2, -2)"),
         (Add, GraphError, "add: reads 2 or more value(s), found 1: the one before"),
         (lambda: Clip(2, 1), OptionError, "clip: low must not be above high, found 2 and 1"),
         (

@@ -139,7 +139,7 @@ def test_unbroken_it_is_read() -> None:
         (lambda d, a: d["steps"][1].update(high="nan"), "has str where a number belongs"),
         (lambda d, a: d["steps"][2].update(shape=4), "has int where a list belongs"),
         (lambda d, a: d["steps"][2].update(shape=[4.0]), "has float where an integer belongs"),
-        (lambda d, a: d["steps"].append(reshaped(-2, -2)), "has rows that cannot be: 'odd'"),
+        (lambda d, a: d["steps"].append(reshaped(-2, -2)), "is none: odd: every size must be 1 or more, found"),
         (lambda d, a: d["steps"].append(reshaped(4, *[1] * 40)), "has rows that cannot be: 'odd'"),
         (lambda d, a: d["steps"].append(reshaped(5)), r"the network it describes is none: odd: rows of shape \(4,\)"),
         (lambda d, a: d["steps"][3].update(activation="relu"), "has no usable 'name'"),

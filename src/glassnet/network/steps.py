@@ -273,6 +273,8 @@ class Reshape(Step):
     def __post_init__(self) -> None:
         super().__post_init__()
         _set(self, "shape", tuple(int(size) for size in self.shape))
+        if any(size < 1 for size in self.shape):
+            raise ShapeError(f"{self.label}: every size must be 1 or more, found shape {self.shape}")
 
     def output_shape(self, *shapes: Shape) -> Shape:
         if math.prod(shapes[0]) != math.prod(self.shape):
