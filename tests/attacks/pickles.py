@@ -8,6 +8,7 @@ import pickle as op
 import struct
 import zipfile
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -291,7 +292,11 @@ def _lies() -> Iterator[tuple[str, bytes]]:
     yield "a call with a number", whole(named("numpy", "dtype") + integer(1) + op.REDUCE)
     yield "a call of numpy.ndarray", whole(call(named("numpy", "ndarray"), row(integer(1 << 40))))
     yield "numpy.ndarray by NEWOBJ", whole(named("numpy", "ndarray") + row(integer(1 << 40)) + op.NEWOBJ)
-    yield "a list of numbers", pickle.dumps({"W1": [[1.0, 2.0]], "b1": [0.0, 0.0]})
+    doubled: list[Any] = [1.0]
+    for _ in range(60):
+        doubled = [doubled, doubled]
+    yield "a list that doubles 60 times", pickle.dumps({"W1": doubled})
+    yield "lists of unequal length", pickle.dumps({"W1": [[1.0, 2.0], [3.0]], "b1": [0.0, 0.0]})
     yield "a name in place of an array", in_dict(named("numpy", "ndarray"))
 
 

@@ -185,7 +185,12 @@ def test_other_files_called_pkl(tmp_path: Path) -> None:
         (b"\n<!DOCTYPE html>"[1:], "a web page"),
         (old_pytorch, "a PyTorch file"),
         (pickle.dumps([1]), r"found list\nhint: pickle\.dump\(\{'W1'"),
-        (pickle.dumps({"W1": [[1.0]]}), "'W1' is list, expected a NumPy array"),
+        (pickle.dumps({"W1": [[1.0], [1.0, 2.0]]}), "'W1' is list, expected a NumPy array or a list of equally long"),
+        (pickle.dumps({"W1": [["1.0"]]}), "'W1' is list"),
+        (pickle.dumps({"W1": [[]]}), "'W1' is list"),
+        (pickle.dumps({"W1": [1 << 1100]}), "'W1' is list"),
+        (pickle.dumps({"W1": 1.0}), "'W1' is float"),
+        (pickle.dumps({"W1": np.dtype("f4")}), "'W1' is Dtype"),
         (pickle.dumps({1: np.ones(1)}), "a key that is not a text"),
         (b"hello", r"net\.pkl: not a pickle, or a damaged one: byte 0: "),
         (good[:-5], r"net\.pkl: byte \d+: "),
@@ -193,6 +198,28 @@ def test_other_files_called_pkl(tmp_path: Path) -> None:
     ):
         with pytest.raises(FileFormatError, match=words):
             loaded(tmp_path, data)
+
+
+def test_lists_of_numbers_are_as_good_as_arrays(tmp_path: Path) -> None:
+    lists = {name: array.tolist() for name, array in pickles.parameters().items()}
+    for protocol in PROTOCOLS:
+        network = loaded(tmp_path, pickle.dumps(lists, protocol))
+        for number, layer in enumerate(network.layers, start=1):
+            np.testing.assert_array_equal(layer.weights, lists[f"W{number}"])
+    same_row = {"W1": [[0.5] * 20] * 20, "b1": [0] * 20}
+    assert loaded(tmp_path, pickle.dumps(same_row)).layers[0].weights.sum() == 200
+
+
+def test_lists_cannot_grow_beyond_the_file(tmp_path: Path) -> None:
+    grown: list[Any] = [1.0]
+    for _ in range(60):
+        grown = [grown, grown]
+    endless: list[Any] = []
+    endless.append(endless)
+    many = [0.0] * 1000
+    for value in (grown, [endless], [many] * 1000):
+        with pytest.raises(FileFormatError, match=r"more memory than a file of this length|'W1' is list"):
+            loaded(tmp_path, pickle.dumps({"W1": value}))
 
 
 # --- writing ------------------------------------------------------------------------------------------------

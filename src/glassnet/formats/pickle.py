@@ -15,13 +15,15 @@ from glassnet.errors import FileFormatError, OptionError, ParametersError, Unsaf
 from glassnet.formats.assembly import assemble
 from glassnet.formats.contents import Contents, Global, file_data, shown
 from glassnet.formats.description import describe
-from glassnet.formats.pickle_arrays import Parcel
+from glassnet.formats.pickle_arrays import Budget, Parcel, array_of_lists
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
 # The first of several pickles in the files that torch.save wrote before version 1.6.
 _OLD_PYTORCH = 0x1950A86A20F9469CFC6C
+# A list of numbers takes a byte of the file or more for each, but where one row stands in it many times.
+_FREE_NUMBERS = 1 << 16
 
 
 def recognises(head: bytes) -> bool:
@@ -48,7 +50,7 @@ def read(path: Path) -> Contents:
         if recognises(data[:2]):
             raise found.problem
         raise type(found.problem)(f"not a pickle, or a damaged one: {found.problem.message}")
-    return Contents(_arrays(found))
+    return Contents(_arrays(found, Budget(_FREE_NUMBERS + len(data))))
 
 
 def globals_of(path: Path) -> tuple[Global, ...]:
@@ -88,7 +90,7 @@ def _misfit(network: Network) -> str:
     return ""
 
 
-def _arrays(found: Walk) -> dict[str, Array]:
+def _arrays(found: Walk, budget: Budget) -> dict[str, Array]:
     if not isinstance(found.value, dict):
         raise ParametersError(
             f"expected a dict of arrays (W1, b1, W2, b2, …), found {type(found.value).__name__}",
@@ -98,10 +100,13 @@ def _arrays(found: Walk) -> dict[str, Array]:
     for name, value in found.value.items():
         if not isinstance(name, str):
             raise ParametersError("expected a dict of arrays by name, found a key that is not a text")
-        if not isinstance(value, Parcel) or value.array is None:
+        array = value.array if isinstance(value, Parcel) else None
+        if isinstance(value, list):
+            array = array_of_lists(value, budget)
+        if array is None:
             kind = "an array without numbers" if isinstance(value, Parcel) else type(value).__name__
             raise ParametersError(
-                f"'{shown(name)}' is {kind}, expected a NumPy array", hint="numpy.array() makes one of a list"
+                f"'{shown(name)}' is {kind}, expected a NumPy array or a list of equally long lists of numbers"
             )
-        arrays[name] = value.array
+        arrays[name] = array
     return arrays

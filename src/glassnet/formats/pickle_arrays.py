@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from glassnet.errors import FileFormatError, UnsafeFileError
-from glassnet.formats.contents import Global, plain_array, plain_dtype
+from glassnet.formats.contents import MOST_AXES, Global, plain_array, plain_dtype
 from glassnet.network.steps import Array
 
 LONGEST_NAME = 255
@@ -78,6 +80,27 @@ class Parcel:
                 self.array = dtype.array(data, shape, bool(by_columns), budget)
             case _:
                 raise FileFormatError("an array built from something else than shape, dtype and bytes")
+
+
+def array_of_lists(value: list[object], budget: Budget) -> Array | None:
+    """Return lists of lists of numbers as a float64 array; None unless they are rectangular and hold numbers only.
+
+    A list may stand in another many times, or in itself, so every axis is paid for before it is unfolded.
+    """
+    numbers: list[Any] = [value]
+    shape: list[int] = []
+    while numbers and all(isinstance(row, list) for row in numbers) and len(shape) < MOST_AXES:
+        shape.append(len(numbers[0]))
+        if any(len(row) != shape[-1] for row in numbers):
+            return None
+        budget.spend(len(numbers) * shape[-1])
+        numbers = [number for row in numbers for number in row]
+    if not numbers or not all(type(number) in (bool, int, float) for number in numbers):
+        return None
+    try:
+        return np.array(numbers, dtype=np.float64).reshape(shape)
+    except OverflowError:  # an integer beyond the largest float
+        return None
 
 
 def text(value: object) -> str:
