@@ -35,7 +35,16 @@ class Input:
     """One value a network is given, and how raw numbers become it.
 
     shape: of one row. An integer array holds raw numbers, pixels for instance, and becomes ``x · scale +
-    shift``; a floating array is taken as it is.
+    shift``; a floating array is taken as it is. So pixels from 0 to 255 in a floating array, such as
+    ``pixels.astype(float)``, are 255 times too large for a network that scales them, and its answers wrong: nothing
+    in the numbers tells them from ready ones. Leave pixels as they are, or divide them yourself.
+
+    >>> pixel = Input((1,), scale=1 / 255)
+    >>> for x in (np.array([[51]]), np.array([[0.2]]), np.array([[51.0]])):
+    ...     print(pixel.numbers(x, np.dtype(np.float64)).item())
+    0.2
+    0.2
+    51.0
     """
 
     shape: Shape
@@ -229,7 +238,10 @@ class Network:
         return (slice(start, start + size) for start in range(0, rows, size))
 
     def predict(self, *x: npt.ArrayLike) -> Any:
-        """Return a label for each row of a classifier, the values themselves of a regressor."""
+        """Return a label for each row of a classifier, the values themselves of a regressor.
+
+        Raw pixels are given as integers; 0 to 255 in a floating array is read as it is, and wrongly (see ``Input``).
+        """
         answer = self(*x)
         return answer if self.labels is None else self.decide(answer)
 
