@@ -246,6 +246,37 @@ def test_out_may_overlap_the_input() -> None:
     assert identical(fast(line[:4], out=line[2:6]).copy(), expected)
 
 
+def test_what_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain arrays, with out= or not, never come to Python; ``batches`` is the first thing that would be called."""
+    fast = chain(4, 4, output="tanh", labels=range(4)).compile()
+    memory = rows(80, 4)
+    x, beside = memory[:40], memory[40:]
+    expected, row = fast(x), np.empty(4, np.float32)
+
+    def batches(*_: object) -> None:
+        raise AssertionError("the slow way")
+
+    monkeypatch.setattr(Network, "batches", batches)
+    assert identical(fast(x), expected)
+    assert identical(fast(pickle.loads(pickle.dumps(x))), expected)
+    assert identical(fast(x[0], out=row), expected[0])
+    assert fast(x, out=beside) is beside
+    assert identical(beside.copy(), expected)
+    fast(pixels(3, 4)), fast.predict(x), fast.predict(x[0])
+    call: Any = fast
+    slow: list[Callable[[], object]] = [
+        lambda: fast(x, out=memory[39:79]),
+        lambda: fast(x.astype(float)),
+        lambda: fast(x[0], out=beside[0].astype(float)),
+        lambda: fast(x[:1], out=row),
+        lambda: call(x[0], out=None),
+        lambda: call(x[0], out=np.array(1, np.float32)),
+    ]
+    for each in slow:
+        with pytest.raises(AssertionError, match="the slow way"):
+            each()
+
+
 WRONG_OUT: dict[str, tuple[Any, type[GlassnetError], str]] = {
     "short": (np.empty((1, 3), np.float32), ShapeError, "out must have shape (2, 3), found (1, 3)"),
     "flat": (np.empty(6, np.float32), ShapeError, "out must have shape (2, 3), found (6,)"),

@@ -141,16 +141,18 @@ def test_references_are_given_back() -> None:
     fast = small().compile()
     x, row = rows(5), rows(1)[0]
     y = fast(x)
+    out = np.empty_like(y)
     gc.collect()  # what other tests left behind has such dtypes, too
     before = sys.getrefcount(x), sys.getrefcount(x.dtype), sys.getrefcount(row), sys.getrefcount(np.ndarray)
     for _ in range(100):
         y = fast(x)
         fast(row)
+        fast(x, out=out)
         fast.predict(x)
         with pytest.raises(ValueError, match="expected a row"):
             fast(x[:, :3])
     assert (sys.getrefcount(x), sys.getrefcount(x.dtype), sys.getrefcount(row), sys.getrefcount(np.ndarray)) == before
-    assert sys.getrefcount(y) == 2
+    assert sys.getrefcount(y) == sys.getrefcount(out) == 2
     assert y.base is None
     assert y.flags.owndata
     assert y.flags.writeable

@@ -1,9 +1,9 @@
 """The compiled network: the same calls as the network, answered by machine code.
 
 A call takes one of two ways. One ndarray of float32 or uint8, C-contiguous, goes straight into the emitted C
-function (see ``entry``). Everything else comes here: other dtypes and memory layouts are converted first, ``out=``
-is checked, large batches are shared out among threads, and steps without a kernel run in NumPy between the
-compiled parts.
+function (see ``entry``), with such an ``out`` or without. Everything else comes here: other dtypes and memory layouts
+are converted, large batches are shared out among threads, and steps without a kernel run in NumPy between the compiled
+parts.
 """
 
 from __future__ import annotations

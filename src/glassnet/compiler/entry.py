@@ -2,8 +2,8 @@
 
 A call through ctypes costs 2.7 µs and one through cffi 1.1 µs, more than the digit network itself takes for one
 row. This function looks at the argument the way a C extension does. If it is a C-contiguous float32 or uint8
-ndarray of one row or a batch, it makes the result array, runs the kernel, releasing the GIL around long runs, and
-returns; everything else, from lists to ``out=``, it passes on to a Python function, which knows all cases.
+ndarray of one row or a batch, it makes the result array, or takes the one given as ``out``, runs the kernel, releasing
+the GIL around long runs, and returns; everything else it passes on to a Python function, which knows all cases.
 
 What it relies on: the layout of ``PyObject`` and ``PyArrayObject_fields`` and the index of ``PyArray_New`` in
 NumPy's table, which NumPy's headers compile into every extension module (NumPy 1.7 to 2.x). Where Python is laid out
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from llvmlite import ir
@@ -28,13 +29,13 @@ HAS_ENTRY = sys.implementation.name == "cpython" and sys.byteorder == "little" a
 
 # The functions of CPython and NumPy that the code calls; the linker is given their addresses.
 IMPORTS = (
-    "PyTuple_GetItem", "PyObject_Vectorcall", "PyMem_RawMalloc", "PyMem_RawFree", "PyEval_SaveThread",
-    "PyEval_RestoreThread", "PyArray_New",
+    "PyTuple_GetItem", "PyTuple_Size", "Py_IncRef", "PyObject_Vectorcall", "PyMem_RawMalloc", "PyMem_RawFree",
+    "PyEval_SaveThread", "PyEval_RestoreThread", "PyArray_New",
 )  # fmt: skip
 PY_ARRAY_NEW = 93  # its index in NumPy's table of functions
 
 # The context a call works in: eight-byte fields in an array, the first item of the tuple that is its ``self``.
-CONTEXT = ("parameters", "fallback", "flags", "most_rows", "array_type")
+CONTEXT = ("parameters", "fallback", "flags", "most_rows", "array_type", "out")
 
 # Byte offsets in CPython's and NumPy's structures.
 TYPE = 8
@@ -42,6 +43,7 @@ DATA, DIMENSIONS_COUNT, DIMENSIONS, DTYPE, ARRAY_FLAGS = 16, 24, 32, 56, 64
 # In a dtype, which need not be the one object np.dtype(np.float32): unpickled, it is not.
 BYTE_ORDER, TYPE_NUMBER = 26, 28
 WELL_BEHAVED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
+WRITEABLE = 0x400
 NPY_INT64, NPY_FLOAT32, NPY_UINT8 = (np.dtype(kind).num for kind in (np.int64, np.float32, np.uint8))
 
 # Above this many multiplications (some 20 µs) other Python threads may run meanwhile.
@@ -54,8 +56,9 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
     """Emit ``call(self, args, nargs, kwnames)``.
 
     if one positional argument, an ndarray itself, C-contiguous and aligned, of float32 or uint8,
-        and its shape is (inputs,) or (rows, inputs) with 0 < rows ≤ most_rows:
-        y = PyArray_New(…); forward(…, x.data, y.data, …); return y
+        and its shape is (inputs,) or (rows, inputs) with 0 < rows ≤ most_rows,
+        and out= is not there, or such an array, too, of float32 and the result's shape, apart from x in memory:
+        y = out or PyArray_New(…); forward(…, x.data, y.data, …); return y
     return fallback(*args, **kwargs)
     """
     f = Function(module, "call", POINTER, {"self": POINTER, "args": POINTER, "nargs": I64, "names": POINTER})
@@ -68,38 +71,93 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
         with f.when(condition.equals(0)):
             f.give(f.call_pointer("PyObject_Vectorcall", field["fallback"].load_pointer(), arguments, count, names))
 
-    leave_unless(count.equals(1) & names.equals(f.null()))
-    x = arguments.load_pointer()
-    leave_unless(x.at(I8, TYPE).load_pointer().equals(field["array_type"].load_pointer()))
-    dtype = x.at(I8, DTYPE).load_pointer()
-    number = dtype.at(I8, TYPE_NUMBER).load(I32)
-    is_float, is_uint8 = number.equals(NPY_FLOAT32), number.equals(NPY_UINT8)
-    is_native = dtype.at(I8, BYTE_ORDER).load(I8).differs(ord(">"))
-    behaved = (x.at(I8, ARRAY_FLAGS).load(I32) & WELL_BEHAVED).equals(WELL_BEHAVED)
-    leave_unless((is_float & is_native | is_uint8) & behaved)
-    dimensions = x.at(I8, DIMENSIONS).load_pointer()
-    axes = x.at(I8, DIMENSIONS_COUNT).load(I32)
-    is_batch = axes.equals(2)
-    leave_unless(is_batch | axes.equals(1))
-    rows = is_batch.choose(dimensions.load(I64), f.i64(1))
-    last = dimensions.at(I64, is_batch.widen(I64)).load(I64)
-    leave_unless(last.equals(plan.inputs) & (rows > 0) & (rows <= field["most_rows"].load(I64)))
+    def array(position: int) -> _Fields:
+        """Return an argument that is an ndarray and no subclass of it."""
+        argument = arguments.at(I64, position).load_pointer()
+        leave_unless(argument.at(I8, TYPE).load_pointer().equals(field["array_type"].load_pointer()))
+        return _Fields(argument)
+
+    has_out = names.differs(f.null())
+    leave_unless(count.equals(1))
+    x = array(0)
+    leave_unless((x.is_float32() | x.is_uint8()) & x.has(WELL_BEHAVED))
+    is_batch = x.axes().equals(2)
+    leave_unless(is_batch | x.axes().equals(1))
+    rows = is_batch.choose(x.size(0), f.i64(1))
+    leave_unless(x.size(is_batch.widen(I64)).equals(plan.inputs) & (rows > 0))
+    leave_unless(rows <= field["most_rows"].load(I64))
+    with f.when(has_out):
+        leave_unless(f.call("PyTuple_Size", I64, names).equals(1) & _decides(field).equals(0))
+        leave_unless(f.call_pointer("PyTuple_GetItem", names, f.i64(0)).equals(field["out"].load_pointer()))
+        out = array(1)
+        leave_unless(out.is_float32() & out.has(WELL_BEHAVED | WRITEABLE) & out.axes().equals(x.axes()))
+        leave_unless(out.size(is_batch.widen(I64)).equals(plan.outputs))
+        leave_unless(is_batch.choose(out.size(0), f.i64(1)).equals(rows))
+        width = x.is_uint8().choose(f.i64(1), f.i64(4))
+        before = out.data().at(F32, rows * plan.outputs) <= x.data()
+        leave_unless(before | (x.data().at(I8, rows * plan.inputs * width) <= out.data()))
     scratch = _scratch(f, plan)
     leave_unless(scratch.differs(f.null()))
 
-    y = _new_array(f, plan, field, rows, is_batch)
+    answer = f.stack(POINTER, 1)
+    with f.either(has_out) as (given, new):
+        with given:
+            out = _Fields(arguments.at(I64, 1).load_pointer())
+            f.call("Py_IncRef", VOID, out.address)
+            answer.store(out.address)
+        with new:
+            answer.store(_new_array(f, plan, field, rows, is_batch))
+    y = answer.load_pointer()
     with f.when(y.differs(f.null())):
-        flags = field["flags"].load(I64) | is_uint8.widen(I64) * UINT8
-        data = [array.at(I8, DATA).load_pointer() for array in (x, y)]
-        _run(f, plan, rows, field["parameters"].load_pointer(), *data, rows, scratch, flags)
+        flags = field["flags"].load(I64) | x.is_uint8().widen(I64) * UINT8
+        _run(f, plan, rows, field["parameters"].load_pointer(), x.data(), _Fields(y).data(), rows, scratch, flags)
     if plan.scratch_floats > STACK_FLOATS:
         f.call("PyMem_RawFree", VOID, scratch)
     f.give(y)
 
 
+@dataclass(frozen=True)
+class _Fields:
+    """What an ndarray at an address knows of itself."""
+
+    address: Pointer
+
+    def data(self) -> Pointer:
+        """Return where its elements lie."""
+        return self.address.at(I8, DATA).load_pointer()
+
+    def axes(self) -> Value:
+        """Return how many axes it has."""
+        return self.address.at(I8, DIMENSIONS_COUNT).load(I32)
+
+    def size(self, axis: Value | int) -> Value:
+        """Return the length of an axis that it has."""
+        return self.address.at(I8, DIMENSIONS).load_pointer().at(I64, axis).load(I64)
+
+    def has(self, flags: int) -> Value:
+        """Return whether all of these flags are set."""
+        return (self.address.at(I8, ARRAY_FLAGS).load(I32) & flags).equals(flags)
+
+    def is_float32(self) -> Value:
+        """Return whether it holds float32 in this machine's byte order."""
+        order = self.address.at(I8, DTYPE).load_pointer().at(I8, BYTE_ORDER).load(I8)
+        return self._number().equals(NPY_FLOAT32) & order.differs(ord(">"))
+
+    def is_uint8(self) -> Value:
+        """Return whether it holds uint8."""
+        return self._number().equals(NPY_UINT8)
+
+    def _number(self) -> Value:
+        return self.address.at(I8, DTYPE).load_pointer().at(I8, TYPE_NUMBER).load(I32)
+
+
+def _decides(field: Mapping[str, Pointer]) -> Value:
+    return (field["flags"].load(I64) & DECIDE).differs(0)
+
+
 def _new_array(f: Function, plan: Plan, field: Mapping[str, Pointer], rows: Value, is_batch: Value) -> Pointer:
     """Return a new ndarray for the answer: (rows, outputs) or (outputs,) float32, or (rows,) or () int64."""
-    decides = (field["flags"].load(I64) & DECIDE).differs(0)
+    decides = _decides(field)
     shape = f.stack(I64, 2)
     shape.at(I64, 0).store(is_batch.choose(rows, f.i64(plan.outputs)))
     shape.at(I64, 1).store(f.i64(plan.outputs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from glassnet.compiler.plan import Plan, aligned, pack
 
 Array = npt.NDArray[Any]
 
+# A keyword in a call is this very object: names in code are interned, and this keeps it so.
+_OUT = sys.intern("out")
 _METH_FASTCALL, _METH_KEYWORDS = 0x0080, 0x0002
 
 
@@ -88,6 +91,7 @@ class Native:
             "flags": DECIDE * decide,
             "most_rows": most_rows,
             "array_type": id(np.ndarray),
+            "out": id(_OUT),
         }
         context = np.array([fields[name] for name in CONTEXT], np.uint64)
         context.flags.writeable = False
