@@ -135,10 +135,24 @@ def test_head_takes_one_line(pictures: Path, environment: dict[str, str]) -> Non
 # --- signals ---
 
 
+needs_interrupts = pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="SIGINT is ignored here, and so in every child"
+)
+
+
 def interrupted(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    """Press Ctrl-C until the process ends: one that comes just before a blocking read is seen only after it."""
+    try:
+        for _ in range(60):
+            process.send_signal(signal.SIGINT)
+            try:
+                out, err = process.communicate(timeout=1)
+            except subprocess.TimeoutExpired:
+                continue
+            return process.returncode, out, err
+        raise AssertionError("Ctrl-C did not end the process")
+    finally:
+        process.kill()
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -149,6 +163,7 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
         time.sleep(0.02)
 
 
+@needs_interrupts
 def test_ctrl_c_while_it_waits_for_a_picture(environment: dict[str, str], tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -169,6 +184,7 @@ def test_ctrl_c_while_it_waits_for_a_picture(environment: dict[str, str], tmp_pa
     os.close(*held)
 
 
+@needs_interrupts
 def test_ctrl_c_in_training_keeps_the_run(
     run: Run, pictures: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
