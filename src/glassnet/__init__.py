@@ -19,7 +19,7 @@ from glassnet.errors import GlassnetError
 from glassnet.network import Dense, Input, Network, Trace
 
 if TYPE_CHECKING:
-    from glassnet import datasets, digits, training
+    from glassnet import datasets, digits, formats, training
     from glassnet.formats import load, save
 
 __version__ = "0.1.0"
@@ -30,6 +30,8 @@ _LATER = {
     "save": "glassnet.formats",
     "datasets": "",
     "digits": "",
+    "formats": "",
+    "plots": "",
     "training": "",
 }
 
@@ -44,6 +46,7 @@ __all__ = [
     "activations",
     "datasets",
     "digits",
+    "formats",
     "load",
     "save",
     "training",

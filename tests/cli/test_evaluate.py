@@ -85,11 +85,13 @@ def test_without_data_it_is_mnist(run: Run, mnist: Path, small: Path) -> None:
 
 def test_a_folder_with_neither(run: Run, small: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for folder in ("empty", "missing"):
-        done = run("evaluate", "-m", small, "-d", folder)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("error: reading MNIST: no t10k-images-idx3-ubyte")
-        assert done.stderr.endswith("or folders named 0 to 9 of pictures\n")
+    (tmp_path / "file").touch()
+    done = run("evaluate", "-m", small, "-d", "empty")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: reading MNIST: no t10k-images-idx3-ubyte")
+    assert done.stderr.endswith("or folders named 0 to 9 of pictures\n")
+    assert run("evaluate", "-m", small, "-d", "missing").stderr == "error: there is no folder missing\n"
+    assert run("evaluate", "-m", small, "-d", "file").stderr == "error: file is a file, expected a folder\n"
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,16 @@ def test_as_a_module(run: Run, environment: dict[str, str]) -> None:
         (["evaluate", "--batch-size", "0"], "Invalid value for '--batch-size'", "glassnet evaluate --help"),
         (["evaluate", "--part", "half"], "Invalid value for '--part'", "glassnet evaluate --help"),
         (["train"], "Missing option '--output'", "glassnet train --help"),
-        (["train", "-o", "m.npz", "--layers", "50;100"], "--layers: expected numbers with commas between", ""),
-        (["train", "-o", "m.npz", "--layers", "50,0"], "--layers: expected numbers with commas between", ""),
+        (
+            ["train", "-o", "m.npz", "--layers", "50;100"],
+            "--layers: expected whole numbers of 1 or more with commas between",
+            "",
+        ),
+        (
+            ["train", "-o", "m.npz", "--layers", "50,0"],
+            "--layers: expected whole numbers of 1 or more with commas between",
+            "",
+        ),
         (["train", "-o", "m.npz", "--optimizer", "best"], "unknown optimizer 'best'", "one of sgd, adam, adamw"),
         (["train", "-o", "m.npz", "--rate", "-1"], "Adam: rate must be a number above 0, found -1.0", ""),
         (["train", "-o", "m.npz", "--activation", "rely"], "unknown activation 'rely'", "one of step, sigmoid, relu"),

@@ -96,7 +96,9 @@ def test_a_network_that_does_not_read_pictures(run: Run, pictures: Path, tmp_pat
     glassnet.save(network, tmp_path / "two.npz")
     done = run("read", "pictures/one.png", "-m", "two.npz")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: recognising a picture: the network reads rows of shape (2,), expected (784,)")
+    assert done.stderr.startswith(
+        "error: pictures/one.png: recognising a picture: the network reads rows of shape (2,), expected (784,)"
+    )
 
 
 def test_blank_and_broken_pictures(run: Run, pictures: Path, small: Path) -> None:
@@ -121,3 +123,11 @@ def test_mnist_as_pictures(run: Run, data_folder: Path, tmp_path: Path) -> None:
     read = [json.loads(line)["label"] for line in done.stdout.splitlines()]
     agreeing = np.count_nonzero(np.array(read) == digits.load_model().predict(x[:200]))
     assert agreeing >= 199
+
+
+def test_a_blank_picture_is_named(run: Run, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "blank.png"), np.full((50, 50), 255, np.uint8))
+    done = run("read", "blank.png")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: blank.png: no ink found")
+    assert "\n\nhint: " in done.stderr

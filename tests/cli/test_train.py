@@ -41,7 +41,7 @@ def test_a_network_and_its_history(run: Run, data: Path, tmp_path: Path) -> None
     best = min(epochs, key=lambda epoch: epoch["validation_loss"])
     assert done.stdout == (
         f"model.safetensors: epoch {best['epoch']} of 3, validation loss {best['validation_loss']:.4f}, "
-        f"accuracy {100 * best['validation_accuracy']:.2f} %\n"
+        f"validation accuracy {100 * best['validation_accuracy']:.2f} %\n"
     )
     assert [line.split("  ")[0] for line in done.stderr.splitlines()] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model.history.jsonl", "model.safetensors"]
@@ -60,7 +60,7 @@ def test_its_options(run: Run, data: Path, tmp_path: Path) -> None:
     [last] = [json.loads(line) for line in (tmp_path / "run.jsonl").read_text().splitlines()][-1:]
     assert (done.returncode, done.stdout) == (
         0,
-        f"model.npz: after 3 epochs, training loss {last['loss']:.4f}, accuracy {100 * last['accuracy']:.2f} %\n",
+        f"model.npz: epochs: 3, training loss {last['loss']:.4f}, accuracy {100 * last['accuracy']:.2f} %\n",
     )
     assert [layer.outputs for layer in glassnet.load(tmp_path / "model.npz").layers] == [10]
     done = run("train", "-d", data, *FAST, "--activation", "tanh", "--layers", "4,3", "-o", "model.npz")
@@ -71,6 +71,24 @@ def test_its_options(run: Run, data: Path, tmp_path: Path) -> None:
         (3, "tanh"),
         (10, "softmax"),
     ]
+
+
+def test_the_history_takes_the_place_of_nothing_else(run: Run, data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.npz"
+    other.write_bytes(b"a network of hours")
+    for history in ("model.npz", "./model.npz", "model.checkpoint", "other.npz"):
+        done = run("train", "-d", data, *FAST, "-o", "model.npz", "--history", history)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: --history: ")
+    assert other.read_bytes() == b"a network of hours"
+    for _ in range(2):  # a history may be written anew
+        assert run("train", "-d", data, *FAST, "-o", "model.npz", "--history", "run.jsonl").returncode == 0
+
+
+def test_more_memory_than_there_is(run: Run, data: Path) -> None:
+    done = run("train", "-d", data, "-o", "model.npz", "--layers", "10000000000")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: not enough memory: ")
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,11 @@ NOBODY_READS = 141
 _HEADLINES = {False: "error: ", True: "\033[1;31merror:\033[0m "}
 
 
-def complain(problem: Exception | str, *, hint: str = "") -> None:
-    """Print ``error: …`` on stderr and, below an empty line, ``hint: …`` where there is one."""
+def complain(problem: Exception | str, *, hint: str = "", about: str = "") -> None:
+    """Print ``error: …`` on stderr and, below an empty line, ``hint: …`` where there is one.
+
+    about: the file it is about, which is named where the message does not name it itself.
+    """
     if isinstance(problem, GlassnetError):
         message, hint = problem.message, problem.hint
     elif isinstance(problem, OSError) and problem.strerror:
@@ -37,6 +40,8 @@ def complain(problem: Exception | str, *, hint: str = "") -> None:
         message = f"{about}{problem.strerror}"
     else:
         message = str(problem)
+    if about not in message:
+        message = f"{about}: {message}"
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     print(_HEADLINES[coloured] + printable(message), file=sys.stderr)
     if hint:
@@ -62,4 +67,7 @@ class ExitCodes(TyperGroup):
             raise typer.Exit(BAD_USAGE) from None
         except (GlassnetError, OSError) as error:
             complain(error)
+            raise typer.Exit(BAD_INPUT) from None
+        except MemoryError as error:
+            complain(f"not enough memory: {error}" if str(error) else "not enough memory")
             raise typer.Exit(BAD_INPUT) from None

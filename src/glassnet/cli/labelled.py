@@ -44,8 +44,19 @@ def labelled(folder: Path | None, part: str | None, *, otherwise: str) -> Labell
     Without a folder it is MNIST itself. Raises what reading the files raises, OptionError for a part of a folder of
     pictures, which has none.
     """
+    found = _found(folder, part, otherwise)
+    if not len(found.labels):
+        raise MissingFileError(f"there are no pictures in {folder or 'the data'}")
+    return found
+
+
+def _found(folder: Path | None, part: str | None, otherwise: str) -> Labelled:
     if folder is None:
         return Labelled(*glassnet.datasets.read_mnist(None, part or otherwise))
+    if not folder.is_dir():
+        raise MissingFileError(
+            f"{folder} is a file, expected a folder" if folder.exists() else f"there is no folder {folder}"
+        )
     classes = [name for name in DIGITS if (folder / name).is_dir()]
     if not classes:
         try:
@@ -54,7 +65,13 @@ def labelled(folder: Path | None, part: str | None, *, otherwise: str) -> Labell
             raise MissingFileError(error.message, hint=f"{error.hint}, or folders named 0 to 9 of pictures") from None
     if part is not None:
         raise OptionError(f"{folder} holds folders of pictures, which have no part {part!r}", hint="leave --part out")
-    return _from_pictures([(path, int(name)) for name in classes for path in paths_of(str(folder / name))])
+    paths: list[tuple[str, int]] = []
+    for name in classes:
+        try:
+            paths += [(path, int(name)) for path in paths_of(str(folder / name))]
+        except MissingFileError as error:  # an empty folder does not keep the others from being used
+            complain(error)
+    return _from_pictures(paths)
 
 
 def _from_pictures(paths: list[tuple[str, int]]) -> Labelled:

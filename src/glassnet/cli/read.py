@@ -49,7 +49,7 @@ def read(
                 with quiet_decoders():
                     found = glassnet.digits.recognise(source_of(path), reader)
             except (GlassnetError, OSError) as error:
-                complain(error)
+                complain(error, about="<stdin>" if path == "-" else path)
                 failed = True
                 continue
             if json:

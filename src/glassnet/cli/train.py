@@ -100,7 +100,9 @@ def _sizes(layers: str) -> list[int]:
     except ValueError:
         sizes = [0]
     if any(size < 1 for size in sizes):
-        raise OptionError(f"--layers: expected numbers with commas between, such as 50,100; found {layers!r}")
+        raise OptionError(
+            f"--layers: expected whole numbers of 1 or more with commas between, such as 50,100; found {layers!r}"
+        )
     return sizes
 
 
@@ -117,6 +119,10 @@ def _check_files(start: Network, output: Path, history: Path, checkpoint: Path, 
     from glassnet.formats.table import format_to_write  # noqa: PLC0415  brings safetensors
 
     format_to_write(output).write(start)
+    if history.resolve() in (output.resolve(), checkpoint.resolve()):
+        raise OptionError(f"--history: {history} is where the network goes", hint="give the history a file of its own")
+    if history.exists() and not _is_history(history):
+        raise OptionError(f"--history: {history} is there and is not a history of training; it is left as it is")
     for path in (output, history):
         if not path.parent.is_dir():
             raise MissingFileError(f"writing {path}: there is no folder {path.parent}")
@@ -128,15 +134,22 @@ def _check_files(start: Network, output: Path, history: Path, checkpoint: Path, 
         )
 
 
+def _is_history(path: Path) -> bool:
+    """Return whether a file is empty or begins like the JSON lines of a history."""
+    with path.open("rb") as file:
+        start = file.read(10)
+    return not start or start.startswith(b'{"epoch":')
+
+
 def _print_outcome(output: Path, trained: Training) -> None:
     *_, last = trained.history
     if last.validation_loss is None:
-        print(f"{output}: after {last.epoch} epochs, training loss {last.loss:.4f}, accuracy {_share(last.accuracy)}")
+        print(f"{output}: epochs: {last.epoch}, training loss {last.loss:.4f}, accuracy {_share(last.accuracy)}")
         return
     best = min(trained.history, key=lambda epoch: epoch.validation_loss or 0.0)
     print(
         f"{output}: epoch {best.epoch} of {last.epoch}, validation loss {best.validation_loss:.4f}, "
-        f"accuracy {_share(best.validation_accuracy)}"
+        f"validation accuracy {_share(best.validation_accuracy)}"
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from glassnet.digits.picture import Array, Source, read_picture
 from glassnet.errors import PictureError
 
+BLANK_HINT = "one dark digit on light paper, or a light one on dark, should fill a good part of the picture"
 SIDE = 28
 BOX = 20  # what the ink's longer side fills
 MARGIN = 2  # around the box: where it is blurred, ink spreads beyond it
@@ -122,14 +123,14 @@ def lift_ink(grey: Array) -> Array:
     difference = grey.astype(np.float32) - paper
     bright, dark = _weight(difference), _weight(-difference)
     if min(bright, dark) >= MOST_NOISE * max(bright, dark):
-        raise PictureError("no ink found: nothing stands out from the paper")
+        raise PictureError("no ink found: nothing stands out from the paper", hint=BLANK_HINT)
     ink = difference if bright > dark else -255 * difference / np.maximum(paper, 1)
     against = -ink[ink < 0]  # the wrong way, so this is the size of the noise
     noise = float(np.percentile(against, 95)) if against.size else 0.0
     ink[ink <= noise] = 0
     full = _full_strength(ink)
     if full < FAINTEST_INK:
-        raise PictureError("no ink found: nothing stands out from the paper")
+        raise PictureError("no ink found: nothing stands out from the paper", hint=BLANK_HINT)
     return cv2.convertScaleAbs(np.minimum(ink, full), alpha=255 / full)
 
 
@@ -227,7 +228,7 @@ def fit(cropped: Array) -> Array:
         picture = max(shifted, key=lambda candidate: cv2.norm(scaled(candidate)))
     fitted = scaled(picture)
     if not fitted.any():
-        raise PictureError("no ink found: nothing is left of a few lone pixels at the size of a digit")
+        raise PictureError("no ink found: nothing is left of a few lone pixels at the size of a digit", hint=BLANK_HINT)
     return cv2.convertScaleAbs(fitted, alpha=255 / fitted.max())  # thin strokes fade when averaged
 
 

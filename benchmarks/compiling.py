@@ -1,6 +1,6 @@
 """Time what surrounds the kernels: compiling, the way from Python, forms of input, two threads, doing nothing.
 
-``python benchmarks/compiler.py`` prints the figures and keeps them in ``benchmarks/results/compiler.txt``. Names of
+``python benchmarks/compiling.py`` prints the figures and keeps them in ``benchmarks/results/compiling.txt``. Names of
 sections (compile, call, inputs, threads, idle) choose some of them, which are not kept. A call through cffi is timed
 where cffi is installed.
 """
@@ -35,7 +35,7 @@ from glassnet.network import Network
 from measuring import in_turns, ratio
 from networks import NETWORKS, rows_of
 
-RESULTS = Path(__file__).parent / "results" / "compiler.txt"
+RESULTS = Path(__file__).parent / "results" / "compiling.txt"
 DIGITS = "digits 784-50-100-10 sigmoid"
 TINY = "tiny 8-16-16-1 tanh"
 
