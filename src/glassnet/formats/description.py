@@ -30,8 +30,9 @@ from glassnet.network.steps import Array, Shape
 # The key under which a file keeps the description.
 KEY = "glassnet"
 VERSION = 1
-# No row of a network that anyone runs is wider; a chain of steps that each double a row soon is.
-_WIDEST_ROW = 1 << 28
+# All values of one row together, 64 MB in float32: no network that anyone runs has more, and a chain of steps that
+# each double a row soon has.
+_MOST_VALUES = 1 << 24
 _CHAPTER = {"weights": "W", "bias": "b"}
 
 
@@ -82,8 +83,10 @@ def described(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> Ne
         reason = error.message if isinstance(error, GlassnetError) else str(error)
         raise ParametersError(f"the network it describes is none: {shown(reason, 300)}") from error
     for name, shape in network.shapes.items():
-        if not all(size > 0 for size in shape) or math.prod(shape) > _WIDEST_ROW or len(shape) > MOST_AXES:
+        if not all(size > 0 for size in shape) or len(shape) > MOST_AXES:
             raise ParametersError(f"the network it describes has rows that cannot be: '{shown(name)}'")
+    if sum(math.prod(shape) for shape in network.shapes.values()) > _MOST_VALUES:
+        raise ParametersError(f"the network it describes makes more than {_MOST_VALUES:,} values of one row")
     if left := [name for name in arrays if name not in used]:
         raise ParametersError(f"array '{shown(left[0])}' is left over: no step of the network has it")
     return network

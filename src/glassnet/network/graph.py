@@ -234,7 +234,7 @@ class Network:
     def chunks(self, rows: int) -> Iterator[slice]:
         """Return the parts in which a batch goes through, so that the memory it takes stays bounded."""
         widest = max(math.prod(shape) for shape in self.shapes.values())
-        size = max(64, CHUNK_BYTES // (widest * self.dtype.itemsize))
+        size = max(16, CHUNK_BYTES // (widest * self.dtype.itemsize))
         return (slice(start, start + size) for start in range(0, rows, size))
 
     def predict(self, *x: npt.ArrayLike) -> Any:
