@@ -36,8 +36,8 @@ def complain(problem: Exception | str, *, hint: str = "", about: str = "") -> No
     if isinstance(problem, GlassnetError):
         message, hint = problem.message, problem.hint
     elif isinstance(problem, OSError) and problem.strerror:
-        about = "" if problem.filename is None else f"{os.fsdecode(problem.filename)}: "
-        message = f"{about}{problem.strerror}"
+        named = "" if problem.filename is None else f"{os.fsdecode(problem.filename)}: "
+        message = f"{named}{problem.strerror}"
     else:
         message = str(problem)
     if about not in message:

@@ -83,7 +83,7 @@ def _from_pictures(paths: list[tuple[str, int]]) -> Labelled:
                 with quiet_decoders():
                     pictures.append(glassnet.digits.prepare(path))
             except (GlassnetError, OSError) as error:
-                complain(error)
+                complain(error, about=path)
             else:
                 labels.append(label)
     if not pictures:
