@@ -1,4 +1,4 @@
-"""Time what the decisions on code generation weighed: shapes of tiles, and LLVM's optimisation passes.
+"""Time what the decisions on code generation weighed: tiles, the search for zeros, LLVM's optimisation passes.
 
 ``python benchmarks/codegen.py`` prints the figures of docs/decisions/0006 and 0007, and keeps them in
 ``benchmarks/results/codegen.txt``. Needs MNIST as ``load_mnist`` finds it, and a processor with AVX-512.
@@ -27,7 +27,7 @@ from glassnet.compiler.machine import Machine, emit_assembly, emit_ir, emit_obje
 from glassnet.compiler.native import Native, imports
 from glassnet.compiler.plan import Plan, aligned, make_plan
 from glassnet.compiler.simplify import simplify
-from measuring import in_turns
+from measuring import in_turns, ratio
 from networks import NETWORKS, rows_of
 
 RESULTS = Path(__file__).parent / "results" / "codegen.txt"
@@ -41,7 +41,7 @@ def main() -> None:
     versions = (f"llvmlite {llvmlite.__version__}", f"NumPy {np.__version__}", f"glassnet {glassnet.__version__}")
     lines = [f"{machine(*versions)}, {native_machine().describe()}"]
     print(lines[0])
-    for line in (*tiles(), *passes()):
+    for line in (*tiles(), *searching(), *passes()):
         lines.append(line)
         print(line, flush=True)
     RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -121,6 +121,32 @@ def _live(pixels: Array, rows: int) -> float:
     """Return the share of columns in which any of ``rows`` neighbouring rows is not zero."""
     whole = pixels[: len(pixels) // rows * rows].reshape(-1, rows, pixels.shape[1])
     return float(whole.any(axis=1).mean())
+
+
+# --- the search for zeros -----------------------------------------------------------------------------------
+
+
+def searching() -> Iterator[str]:
+    """Time the digit network with and without the search for zeros, on rows with none and on MNIST."""
+    yield f"\nthe search for zeros, digits 784-50-100-10, 1,000 rows, median of {ROUNDS} rounds taken in turns"
+    computer = native_machine()
+    plan = planned(computer)
+    without = dataclasses.replace(
+        plan, layers=tuple(dataclasses.replace(layer, searches=False) for layer in plan.layers)
+    )
+    natives = {
+        name: Native(each, chain().links, computer, cache=False) for name, each in (("with", plan), ("", without))
+    }
+    for data in ("random", "mnist"):
+        x = rows_of(DIGITS, data, 1000)
+        calls = {
+            name: _repeated(_kernel(native, x, np.empty((1000, 10), np.float32)), 10)
+            for name, native in natives.items()
+        }
+        seconds = in_turns(calls, ROUNDS)
+        found, plain = (statistics.median(several) / 10 * 1e6 for several in seconds.values())
+        change = ratio(seconds["with"], seconds[""]) - 1
+        yield f"{data:<10}{found:>8,.0f} µs with it{plain:>8,.0f} µs without: {change:+.1%}"
 
 
 # --- passes -------------------------------------------------------------------------------------------------

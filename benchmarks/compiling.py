@@ -171,12 +171,10 @@ def _ways_to_call(buffers: Buffers) -> Mapping[str, Callable[[], object]]:
         def __call__(self, *given: Array, **options: Any) -> Any:
             return entry(*given, **options)
 
-    own_class: Any = type("OwnClass", (), {"__call__": entry})
     ways: dict[str, Callable[[], object]] = {
         "the kernel alone": Repeating(buffers),
         "the emitted C function, which makes the result array": functools.partial(entry, x),
         "fast(x): a class of its own that carries the function": functools.partial(fast, x),
-        "the same, made here": functools.partial(own_class(), x),
         "a method in Python that calls the function": functools.partial(WithMethod(), x),
         "through ctypes": _through_ctypes(buffers),
     }
@@ -215,20 +213,20 @@ def _through_cffi(buffers: Buffers) -> Callable[[], Array]:
 # --- inputs -------------------------------------------------------------------------------------------------
 
 
-def converting(rounds: int = 31) -> Iterator[str]:
+def converting(rounds: int = 21) -> Iterator[str]:
     """Time the forms in which rows may be given."""
     fast = NETWORKS[DIGITS].compile()
     sizes = (1, 1000)
     yield f"forms of input, {DIGITS}, median of {rounds} rounds taken in turns: " + " and ".join(
         f"{rows:,} row{'s' * (rows > 1)}" for rows in sizes
     )
-    columns = [_forms(fast, rows) for rows in sizes]
-    seconds = [
-        in_turns({form: _repeated(call, 1000 // rows) for form, call in forms.items()}, rounds)
-        for rows, forms in zip(sizes, columns, strict=True)
-    ]
-    for form in columns[0]:
-        each = (statistics.median(column[form]) / (1000 // rows) for rows, column in zip(sizes, seconds, strict=True))
+    times = {1: 1000, 1000: 10}
+    seconds = {
+        rows: in_turns({form: _repeated(call, times[rows]) for form, call in _forms(fast, rows).items()}, rounds)
+        for rows in sizes
+    }
+    for form in seconds[1]:
+        each = (statistics.median(seconds[rows][form]) / times[rows] for rows in sizes)
         yield f"  {form:<58}" + "".join(f"{once * 1e6:>12,.1f} µs" for once in each)
 
 
