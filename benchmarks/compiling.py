@@ -34,6 +34,7 @@ from glassnet.compiler.plan import aligned
 from glassnet.network import Network
 from measuring import in_turns, ratio
 from networks import NETWORKS, rows_of
+from peak import chains, floating_point_operations
 
 RESULTS = Path(__file__).parent / "results" / "compiling.txt"
 DIGITS = "digits 784-50-100-10 sigmoid"
@@ -45,10 +46,16 @@ def main() -> None:
     versions = (f"llvmlite {llvmlite.__version__}", f"NumPy {np.__version__}", f"glassnet {glassnet.__version__}")
     lines = [machine(*versions)]
     print(lines[0])
+    before = _billions()
     for name in chosen:
         for line in ("", *SECTIONS[name]()):
             lines.append(line)
             print(line, flush=True)
+    lines += [
+        "",
+        f"the clock: {before:.0f} billion fused operations a second before all this, {_billions():.0f} after it",
+    ]
+    print(*lines[-2:], sep="\n")
     if chosen == list(SECTIONS):
         RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -297,6 +304,14 @@ def idling(count: int = 100, seconds: float = 10) -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------
+
+
+def _billions() -> float:
+    """Return the fused multiply-adds of one core, counted as two: lower where the machine does other things, too."""
+    network = NETWORKS[TINY]
+    [call] = chains(network, (rows_of(network, "random", 1),), 1)
+    [seconds] = in_turns({"peak": call}, 1000).values()
+    return floating_point_operations() / statistics.median(seconds) / 1e9
 
 
 def _line(what: str, seconds: float, most: float | None = None) -> str:
