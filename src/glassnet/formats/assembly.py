@@ -35,6 +35,8 @@ def assemble(contents: Contents, hidden: str | Activation, output: str | Activat
             "these are the pictures and labels of MNIST, not the parameters of a network",
             hint="the textbook keeps its learned parameters in sample_weight.pkl; glassnet.datasets reads MNIST",
         )
+    if contents.network is not None:
+        return contents.network
     arrays = _usable(contents.arrays)
     if contents.description is not None:
         return described(contents.description, arrays)

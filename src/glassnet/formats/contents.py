@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from glassnet.errors import FileFormatError, MissingFileError, UnsafeFileError
+from glassnet.network import Network
 from glassnet.network.steps import Array
 
 Data: TypeAlias = bytes | mmap.mmap
@@ -34,10 +35,16 @@ MOST_AXES = 32
 
 @dataclass(frozen=True)
 class Contents:
-    """The arrays of a file by name, and the network they make as ``describe`` writes it, where the file knows."""
+    """The arrays of a file by name, and which network they make, as far as the file knows.
+
+    description: as ``describe`` writes it, in files of our own. network: where another tool's file says it in its own
+    way, which its reader understands. notes: what that reader folded, dropped or took for granted, in words.
+    """
 
     arrays: Mapping[str, Array]
     description: Mapping[str, Any] | None = None
+    network: Network | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.arrays) > MOST_ARRAYS:
