@@ -76,6 +76,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "round": Function(np.rint),  # halves to the even neighbour
         "truncate": Function(np.trunc),
         "is_nan": Function(np.isnan),
+        "nan_to_zero": Function(lambda x: np.where(np.isnan(x), 0, x), lambda x, y: x == y),
     }
 )
 
