@@ -169,6 +169,7 @@ def _concat(n: Node) -> Result:
             raise ParametersError(shown(error)) from None
         build.grow(joined.size)
         return constant(joined, by_rows=any(value.by_rows for value in values))
+    values = [value for value in values if value.constant is None or value.constant.size]
     first = next(value for value in values if value.constant is None)
     if any(value.rows != first.rows for value in values if value.constant is None):
         raise AcrossRowsError("the rows of a batch stand beside another axis")
@@ -227,7 +228,7 @@ def part(build: Builder, value: Value, axis: int, indices: Sequence[int]) -> Val
     if list(indices) == list(range(value.shape[axis])):
         return value
     if not indices:
-        raise ParametersError("it takes no values at all")
+        return constant(np.zeros((*value.shape[:axis], 0, *value.shape[axis + 1 :]), value.dtype))
     first, last = indices[0], indices[-1]
     if list(indices) == list(range(first, last + 1)) and row_axis == len(value.row_shape) - 1:
         return build.emit(Slice(first, last + 1), value, dtype=value.dtype, rows=value.rows)

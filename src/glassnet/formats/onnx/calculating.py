@@ -274,7 +274,21 @@ def _batch_normalisation(n: Node) -> Result:
 
 
 def _layer_normalisation(n: Node) -> Result:
-    n.refuse_outputs()
+    result = _normalised(n)
+    if n.outputs == 1:
+        return result
+    from glassnet.formats.onnx.arranging import reduced  # noqa: PLC0415  the two modules need each other
+
+    build, value = n.build, n.value()
+    axes = list(range(value.axis(n.attribute("axis", -1)), value.ndim))
+    mean = reduced(build, value, "mean", axes, keep=True)
+    centred = build.binary("subtract", value, mean)
+    variance = reduced(build, build.multiply(centred, centred), "mean", axes, keep=True)
+    deviation = build.function("sqrt", build.affine(variance, 1.0, float(n.attribute("epsilon", 1e-5))))
+    return result, mean, build.function("reciprocal", deviation)
+
+
+def _normalised(n: Node) -> Value:
     build, value = n.build, n.value()
     axis = value.axis(n.attribute("axis", -1))
     for i in range(axis, value.ndim):

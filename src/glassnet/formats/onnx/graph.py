@@ -75,7 +75,17 @@ class _Graph:
             if proto.name in self.constants and proto.name not in fixed:
                 raise ParametersError(f"two initializers are called '{shown(proto.name)}'")
             self.constants.setdefault(proto.name, constant(tensor(proto, folder)))
-        self.inputs = [given for given in self.graph.input if given.name not in self.constants]
+        used = {out.name for out in self.graph.output}
+        for node in self.graph.node:
+            used.update(node.input[:1] if node.op_type == "CastLike" else node.input)
+        self.inputs = []
+        for given in self.graph.input:
+            if given.name in used and given.name not in self.constants:
+                self.inputs.append(given)
+            elif given.name not in self.constants and given.type.HasField("tensor_type"):
+                # At most its type is asked for.
+                dtype = dtype_of(given.type.tensor_type.elem_type, narrow=True)
+                self.constants[given.name] = constant(np.zeros((), dtype))
         if not self.inputs:
             raise ParametersError("the graph has no input")
         self.shapes = {given.name: self._declared(given) for given in self.inputs}
@@ -139,11 +149,10 @@ class _Graph:
         inputs = []
         for given in self.inputs:
             shape = tuple(size or rows or 1 for size in self.shapes[given.name])
-            dtype = dtype_of(given.type.tensor_type.elem_type)
+            dtype = dtype_of(given.type.tensor_type.elem_type, narrow=True)
             if dtype == object:
                 raise ParametersError(f"input '{shown(given.name)}' holds texts, expected numbers")
             build.taken.add(given.name)
-            build.computes_in_double |= dtype == FLOAT64 and False
             value = Value(shape, dtype, name=given.name, rows=None if rows is None else 0)
             if given.name in values:
                 raise ParametersError(f"two inputs are called '{shown(given.name)}'")
@@ -285,7 +294,7 @@ class _Graph:
         build.prefix = name
         if value.constant is not None:
             if value.by_rows:
-                raise ParametersError(f"output '{shown(name)}' is the number of rows")
+                raise AcrossRowsError(f"output '{shown(name)}' is the number of rows")
             array = value.constant
             if build.rows is not None:
                 raise AcrossRowsError(f"output '{shown(name)}' is a constant")
@@ -293,6 +302,8 @@ class _Graph:
                 raise ParametersError(f"output '{shown(name)}' is a constant without values")
             value = replace(build.lifted(value, (first,)), dtype=array.dtype)
         elif value.rows not in (None, 0):
+            if build.rows != ANY_ROWS:
+                raise AcrossRowsError(f"output '{shown(name)}' has its rows on another axis")
             value = build.transpose(value, [value.rows or 0, *(i for i in range(value.ndim) if i != value.rows)])
         made = {step.name: step for step in build.steps}
         step = made.get(value.name)
@@ -301,7 +312,7 @@ class _Graph:
             step = build.steps[-1]
         wanted = value.dtype
         double = wanted == FLOAT64 and build.computes_in_double
-        if (wanted.kind in "biu" or wanted == np.float16 or double) and step.answers != wanted:
+        if (wanted.kind in "biu" or wanted == np.float16 or double) and (step.answers is None or step.answers != wanted):
             value = build.emit(Cast(wanted.name), value, dtype=wanted, rows=value.rows)
         return value.name
 

@@ -41,6 +41,10 @@ TYPES: Mapping[int, str] = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "str", 9: "bool",
     10: "float16", 11: "float64", 12: "uint32", 13: "uint64", 16: "float32",
 }  # fmt: skip
+# Types of fewer bits, which are only read: float8 and float4 as float32, int4 and int2 in the smallest that holds them.
+NARROW_TYPES: Mapping[int, str] = {
+    **dict.fromkeys((17, 18, 19, 20, 23, 24, 27, 28), "float32"), 21: "uint8", 22: "int8", 25: "uint8", 26: "int8",
+}  # fmt: skip
 
 
 def library() -> Any:
@@ -135,7 +139,7 @@ def _tensor(proto: onnx.TensorProto, folder: Path | None) -> Array:
         raise FileFormatError(f"not readable: {shown(error)}") from None
     if array.dtype.isbuiltin == 1:
         return array
-    return array.astype(np.int64 if "int" in array.dtype.name else np.float32)  # bfloat16, float8, int4, …
+    return array.astype({**TYPES, **NARROW_TYPES}[kind])
 
 
 def _external(proto: onnx.TensorProto, folder: Path | None) -> memoryview:

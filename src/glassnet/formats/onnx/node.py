@@ -11,7 +11,7 @@ import numpy as np
 
 from glassnet.errors import ParametersError
 from glassnet.formats.contents import shown
-from glassnet.formats.onnx.model import TYPES, tensor
+from glassnet.formats.onnx.model import NARROW_TYPES, TYPES, tensor
 from glassnet.formats.onnx.values import Builder, NotConstantError, Value, constant
 from glassnet.network.step import Array
 
@@ -108,8 +108,13 @@ def _attribute(proto: Any, folder: Path | None) -> Any:
             return list(value)
 
 
-def dtype_of(kind: int) -> np.dtype[Any]:
-    """Return the dtype of an element type of ONNX; raise ParametersError for one that no network has."""
+def dtype_of(kind: int, *, narrow: bool = False) -> np.dtype[Any]:
+    """Return the dtype of an element type of ONNX; raise ParametersError for one that no network has.
+
+    narrow: whether types of fewer than 8 bits will do, as they do where they are only read.
+    """
+    if narrow and kind in NARROW_TYPES:
+        return np.dtype(NARROW_TYPES[kind])
     if kind not in TYPES:
         raise ParametersError(f"numbers of the type {kind}, expected one of {', '.join(sorted(set(TYPES.values())))}")
     return np.dtype(object if TYPES[kind] == "str" else TYPES[kind])
