@@ -76,7 +76,6 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "round": Function(np.rint),  # halves to the even neighbour
         "truncate": Function(np.trunc),
         "is_nan": Function(np.isnan),
-        "nan_to_zero": Function(lambda x: np.where(np.isnan(x), 0, x), lambda x, y: x == y),
     }
 )
 
@@ -157,6 +156,21 @@ class Binary(Step):
     def apply(self, *values: Array) -> Array:
         with np.errstate(all="ignore"):  # 1 / 0 is ∞, 0 / 0 NaN
             return BINARY[self.function].function(*aligned(values))
+
+
+@dataclass(frozen=True, eq=False)
+class Select(Step):
+    """One of two values, element by element: the second where the first is not 0, else the third."""
+
+    KIND = "select"
+    READS = (3, 3)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return broadcast(self, *shapes)
+
+    def apply(self, *values: Array) -> Array:
+        condition, yes, no = aligned(values)
+        return np.where(condition != 0, yes, no)
 
 
 @dataclass(frozen=True, eq=False)

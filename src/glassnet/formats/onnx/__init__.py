@@ -33,7 +33,7 @@ def recognises(head: bytes) -> bool:
 
 
 def read(path: Path) -> Contents:
-    """Return the tensors of a model and the network that its graph is; exactly the one saved, where glassnet wrote it."""
+    """Return the tensors of a model and the network that it is: exactly the one saved, where glassnet wrote it."""
     proto = models.parsed(models.read_bytes(path))
     if (own := own_contents(proto)) is not None:
         return own

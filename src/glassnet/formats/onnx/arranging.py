@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from glassnet.errors import ParametersError
 from glassnet.formats.contents import shown
-from glassnet.formats.onnx.calculating import activate
+from glassnet.formats.onnx.calculating import activate, select
 from glassnet.formats.onnx.node import Node, Reader, Result, whole_numbers
 from glassnet.formats.onnx.values import AcrossRowsError, Builder, Value, constant, sized
 from glassnet.network import ArgMax, Concatenate, Constant, Dense, Reduce, Slice, Take
@@ -139,9 +138,9 @@ def _identity(n: Node) -> Result:
 
 
 def _dropout(n: Node) -> Result:
-    if n.given(2) and n.constant(2).any():
-        if not n.given(1) or n.constant(1).any():
-            raise ParametersError("it is in training mode, where values are dropped at random")
+    training = n.given(2) and n.constant(2).any()
+    if training and not (n.given(1) and not n.constant(1).any()):
+        raise ParametersError("it is in training mode, where values are dropped at random")
     value = n.value()
     if n.outputs == 1:
         return value
@@ -246,16 +245,16 @@ def _slice(n: Node) -> Result:
         axes, strides = n.attribute("axes", list(range(len(starts)))), [1] * len(starts)
     if not len(starts) == len(stops) == len(axes) == len(strides) or 0 in strides:
         raise ParametersError("its starts, ends, axes and steps do not fit together")
-    for start, stop, axis, stride in zip(starts, stops, axes, strides, strict=True):
-        axis = value.axis(axis)
-        if axis == value.rows and (start, stride) == (0, 1) and stop >= value.shape[axis]:
+    for start, stop, given, stride in zip(starts, stops, axes, strides, strict=True):
+        axis = value.axis(given)
+        size = value.shape[axis]
+        if axis == value.rows and (start, stride) == (0, 1) and stop >= size:
             continue
         if value.constant is None:
             value.row_axis(axis)
         # As ONNX has it, an end below -size stays below 0 when the stride is negative.
-        size = value.shape[axis]
-        stop = None if stride < 0 and stop < -size else stop
-        value = part(n.build, value, axis, list(range(size))[slice(start, stop, stride)])
+        end = None if stride < 0 and stop < -size else stop
+        value = part(n.build, value, axis, list(range(size))[slice(start, end, stride)])
     return value
 
 
@@ -315,13 +314,11 @@ def _reduce(name: str, since: int = 18) -> Reader:
         if not axes:
             axes = [] if n.attribute("noop_with_empty_axes", 0) else list(range(value.ndim))
         build = n.build
-        before = {"l1": "abs", "l2": "square", "square": "square", "exp": "exp"}
         inside, outside = _PARTS.get(name, ("", ""))
         if inside == "square":
             value = build.multiply(value, value)
         elif inside:
             value = build.function(inside, value)
-        del before
         keep = bool(n.attribute("keepdims", 1))
         result = reduced(build, value, name if name not in _PARTS else "sum", axes, keep=keep)
         return build.function(outside, result) if outside else result
@@ -382,26 +379,18 @@ def _normalizer(n: Node) -> Result:
 
 
 def _imputer(n: Node) -> Result:
-    """Put a number where another, or NaN, stands: x less what it is there, plus the new one."""
+    """Put a number where another, or NaN, stands."""
     build, value = n.build, n.value()
     new = n.attribute("imputed_value_floats") or n.attribute("imputed_value_int64s")
     old = n.attribute("replaced_value_float", n.attribute("replaced_value_int64", 0.0))
     if not new:
         raise ParametersError("it holds no values to put in")
-    filler = constant(np.array(new, value.dtype))
-    if math.isnan(old):
-        # max(min(x, ∞), …) keeps NaN; only fmax drops it, so that x becomes -∞ there, and 0 · anything is avoided.
-        return _filled_in(build, value, build.function("is_nan", value), filler)
-    return _filled_in(build, value, build.binary("equal", value, constant(np.array(old, value.dtype))), filler)
-
-
-def _filled_in(build: Builder, value: Value, mask: Value, filler: Value) -> Value:
-    clean = build.function("nan_to_zero", value)
-    other = build.affine(mask, -1.0, 1.0)
-    return build.add(
-        build.multiply(clean, replace(other, dtype=value.dtype)),
-        build.multiply(replace(mask, dtype=value.dtype), filler),
+    missing = (
+        build.function("is_nan", value)
+        if math.isnan(old)
+        else build.binary("equal", value, constant(np.array(old, value.dtype)))
     )
+    return select(build, missing, constant(np.array(new, value.dtype)), value)
 
 
 def _linear(n: Node) -> Value:
@@ -507,7 +496,8 @@ def _feature_vectorizer(n: Node) -> Result:
 OPERATORS: Mapping[str, Reader] = {
     "Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze, "Transpose": _transpose,
     "Shape": _shape, "Size": _size, "Constant": _constant, "ConstantOfShape": _constant_of_shape, "Expand": _expand,
-    "Identity": _identity, "Dropout": _dropout, "Concat": _concat, "Slice": _slice, "Split": _split, "Gather": _gather,
+    "Identity": _identity, "Dropout": _dropout, "Concat": _concat, "Slice": _slice, "Split": _split,
+    "Gather": _gather,
     "ReduceSum": _reduce("sum", 13), "ReduceMean": _reduce("mean"), "ReduceMax": _reduce("max"), "ReduceMin": _reduce("min"),
     "ReduceL1": _reduce("l1"), "ReduceL2": _reduce("l2"), "ReduceSumSquare": _reduce("sum_square"),
     "ReduceLogSum": _reduce("log_sum"), "ArgMax": _arg_extreme(1.0), "ArgMin": _arg_extreme(-1.0),

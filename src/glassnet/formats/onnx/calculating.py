@@ -13,8 +13,8 @@ import numpy as np
 from glassnet.activations import activation
 from glassnet.errors import ParametersError
 from glassnet.formats.onnx.node import Node, Reader, Result, dtype_of
-from glassnet.formats.onnx.values import BOOL, FLOAT64, AcrossRowsError, Builder, Value, constant
-from glassnet.network import Activate, Clip, Normalise, PRelu
+from glassnet.formats.onnx.values import BOOL, FLOAT64, Builder, Value, constant
+from glassnet.network import Activate, Clip, Normalise, PRelu, Select
 from glassnet.network.step import Array
 
 
@@ -123,6 +123,15 @@ def _compare(name: str) -> Reader:
 
 def _not(n: Node) -> Result:
     return n.build.binary("equal", n.value(), constant(np.array(0.0, np.float32)), BOOL)
+
+
+def select(build: Builder, condition: Value, yes: Value, no: Value) -> Value:
+    """Return one of two values, element by element."""
+    return build.elementwise(Select(sources=("a", "b", "c")), condition, yes, no, dtype=yes.dtype)
+
+
+def _where(n: Node) -> Result:
+    return select(n.build, n.value(0), n.value(1), n.value(2))
 
 
 def _clip(n: Node) -> Result:
@@ -331,7 +340,7 @@ def _rms_normalisation(n: Node) -> Result:
 
 def _cast(n: Node) -> Result:
     wanted = dtype_of(n.attribute("to", 0))
-    if wanted == object:
+    if wanted.kind == "O":
         return replace(n.value(), dtype=wanted) if n.value().choices is not None else _texts(n)
     return n.build.cast(n.value(), wanted)
 
@@ -375,8 +384,8 @@ def _quantize(n: Node) -> Result:
     value = n.value(0)
     zero = n.value(2) if n.given(2) else None
     dtype = dtype_of(n.attribute("output_dtype", 0) or 2) if zero is None else zero.dtype
-    if dtype.kind not in "iu":
-        raise ParametersError("it quantises to a type of 8 bits or less that NumPy does not have")
+    if dtype.kind not in "iu" or (zero is not None and n.input_names[2] in n.build.narrow):
+        raise ParametersError("it quantises to a type of fewer than 8 bits, or a floating one")
     return quantised(n, value, _facing(n, n.value(1), value), None if zero is None else _facing(n, zero, value), dtype)
 
 
@@ -453,7 +462,7 @@ OPERATORS: Mapping[str, Reader] = {
     "Add": _add, "Sub": _subtract, "Mul": _multiply, "Div": _divide, "Neg": _negate, "Pow": _power,
     "Min": _several("minimum"), "Max": _several("maximum"), "Sum": _sum, "Mean": _mean, "Clip": _clip,
     "Less": _compare("less"), "LessOrEqual": _compare("less_equal"), "Greater": _compare("greater"),
-    "GreaterOrEqual": _compare("greater_equal"), "Equal": _compare("equal"), "Not": _not,
+    "GreaterOrEqual": _compare("greater_equal"), "Equal": _compare("equal"), "Not": _not, "Where": _where,
     "And": _compare("minimum"), "Or": _compare("maximum"),
     "Exp": _function("exp"), "Log": _function("log"), "Sqrt": _function("sqrt"), "Abs": _function("abs"),
     "Reciprocal": _function("reciprocal"), "Erf": _function("erf"), "Sin": _function("sin"), "Cos": _function("cos"),

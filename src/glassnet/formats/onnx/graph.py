@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,11 @@ import numpy.typing as npt
 from glassnet.errors import GlassnetError, ParametersError, UnsafeFileError
 from glassnet.formats.contents import MOST_ARRAYS, MOST_AXES, shown
 from glassnet.formats.onnx import arranging, calculating
-from glassnet.formats.onnx.model import tensor
+from glassnet.formats.onnx.model import NARROW_TYPES, tensor
 from glassnet.formats.onnx.node import Node, Reader, dtype_of
-from glassnet.formats.onnx.tidy import tidy
+from glassnet.formats.onnx.tidy import needed, tidy
 from glassnet.formats.onnx.values import ANY_ROWS, FLOAT64, AcrossRowsError, Builder, NotConstantError, Value, constant
-from glassnet.network import Activate, Cast, Input, Label, Network, Step
-from glassnet.network.step import Array
+from glassnet.network import Activate, Cast, Input, Label, Network
 
 if TYPE_CHECKING:
     import onnx
@@ -88,6 +87,10 @@ class _Graph:
                 self.constants[given.name] = constant(np.zeros((), dtype))
         if not self.inputs:
             raise ParametersError("the graph has no input")
+        self.narrow = {
+            *(given.name for given in self.graph.input if given.type.tensor_type.elem_type in NARROW_TYPES),
+            *(proto.name for proto in self.graph.initializer if proto.data_type in NARROW_TYPES),
+        }
         self.shapes = {given.name: self._declared(given) for given in self.inputs}
 
     def _declared(self, given: onnx.ValueInfoProto) -> tuple[int | None, ...]:
@@ -145,12 +148,13 @@ class _Graph:
     def read(self, rows: int | None) -> tuple[Network, tuple[str, ...]]:
         """Return the network, with the first axis of every input as the rows, or none of them."""
         build = Builder(rows)
+        build.narrow.update(self.narrow)
         values: dict[str, Value] = dict(self.constants)
         inputs = []
         for given in self.inputs:
             shape = tuple(size or rows or 1 for size in self.shapes[given.name])
             dtype = dtype_of(given.type.tensor_type.elem_type, narrow=True)
-            if dtype == object:
+            if dtype.kind == "O":
                 raise ParametersError(f"input '{shown(given.name)}' holds texts, expected numbers")
             build.taken.add(given.name)
             value = Value(shape, dtype, name=given.name, rows=None if rows is None else 0)
@@ -275,9 +279,7 @@ class _Graph:
         ):
             notes.append("labels were left out: they do not belong to its only output")
             labels = None
-        steps, outputs, dropped = _needed(build.steps, outputs, inputs)
-        network = Network(steps, inputs=inputs, outputs=outputs, labels=None)
-        network = tidy(network)
+        network = tidy(Network(needed(build.steps, outputs), inputs=inputs, outputs=outputs))
         if (
             labels is not None
             and network.shapes[network.outputs[0]] == (len(labels),)
@@ -312,20 +314,11 @@ class _Graph:
             step = build.steps[-1]
         wanted = value.dtype
         double = wanted == FLOAT64 and build.computes_in_double
-        if (wanted.kind in "biu" or wanted == np.float16 or double) and (step.answers is None or step.answers != wanted):
+        if (wanted.kind in "biu" or wanted == np.float16 or double) and (
+            step.answers is None or step.answers != wanted
+        ):
             value = build.emit(Cast(wanted.name), value, dtype=wanted, rows=value.rows)
         return value.name
-
-
-def _needed(steps: list[Step], outputs: list[str], inputs: list[Input]) -> tuple[list[Step], list[str], int]:
-    """Return the steps that the outputs depend on."""
-    wanted = set(outputs)
-    kept = []
-    for step in reversed(steps):
-        if step.name in wanted:
-            wanted.update(step.sources)
-            kept.append(step)
-    return kept[::-1], outputs, len(steps) - len(kept)
 
 
 def called(node: onnx.NodeProto) -> str:
@@ -334,6 +327,6 @@ def called(node: onnx.NodeProto) -> str:
     return f"node '{shown(name)}'" if node.name else f"the {shown(name)}"
 
 
-_WHY = {name: "convolutions are not dense layers" for name in ("Conv", "ConvTranspose", "MaxPool", "AveragePool")}
-_WHY |= {name: "it keeps a state from one call to the next" for name in ("LSTM", "GRU", "RNN")}
-_WHY |= {name: "it depends on values which way the graph goes" for name in ("If", "Loop", "Scan")}
+_WHY = dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool"), "convolutions are not dense layers")
+_WHY |= dict.fromkeys(("LSTM", "GRU", "RNN"), "it keeps a state from one call to the next")
+_WHY |= dict.fromkeys(("If", "Loop", "Scan"), "it depends on values which way the graph goes")

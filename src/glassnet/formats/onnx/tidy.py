@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from glassnet.network import Activate, Cast, Dense, Map, Multiply, Network, ScaleShift, Step
+from glassnet.activations import ACTIVATIONS
+from glassnet.network import Activate, Cast, Clip, Dense, Map, Multiply, Network, ScaleShift, Step
 from glassnet.network.algebra import merge_pairs
 
 
@@ -15,12 +17,15 @@ def tidy(network: Network) -> Network:
     """Return the same function with dense layers whole: bias, normalisation and activation in them, gelu as gelu."""
     network = merge_pairs(network, lambda first, second: _scaled(network, first, second))
     network = _with_gelu(network)
+    network = _with_gates(network)
     network = _without_casts(network)
     return merge_pairs(network, lambda first, second: _joined(network, first, second))
 
 
 def _scaled(network: Network, first: Step, second: Step) -> Step | None:
-    """Merge two scales, or a linear dense layer and the scale of its outputs."""
+    """Merge two scales, two limits, or a linear dense layer and the scale of its outputs."""
+    if isinstance(first, Clip) and isinstance(second, Clip) and first.low <= second.high and second.low <= first.high:
+        return Clip(max(first.low, second.low), min(first.high, second.high))
     if not isinstance(second, ScaleShift):
         return None
     if isinstance(first, ScaleShift) and {first.scale.size, first.shift.size, second.scale.size, second.shift.size} == {
@@ -67,6 +72,41 @@ def _without_casts(network: Network) -> Network:
     return network.replace(steps=kept) if kept else network
 
 
+def _with_gates(network: Network) -> Network:
+    """Write x · sigmoid(x) as silu, x · tanh(softplus(x)) as mish."""
+    steps = {step.name: step for step in network.steps}
+    sources = dict(zip(steps, network.sources, strict=True))
+
+    def undone(name: str, activation: str) -> str:
+        """Return what a value is an activation of; empty where it is none."""
+        step = steps.get(name)
+        if isinstance(step, Activate) and step.activation == ACTIVATIONS[activation]:
+            return sources[name][0]
+        return ""
+
+    new: list[Step] = []
+    for name, step in steps.items():
+        new.append(replace(step, sources=sources[name]))
+        if isinstance(step, Multiply) and len(sources[name]) == 2:
+            for x, gate in (sources[name], sources[name][::-1]):
+                if undone(gate, "sigmoid") == x:
+                    new[-1] = Activate("silu", name=name, sources=(x,))
+                elif undone(undone(gate, "tanh"), "softplus") == x:
+                    new[-1] = Activate("mish", name=name, sources=(x,))
+    return network.replace(steps=needed(new, network.outputs))
+
+
+def needed(steps: Sequence[Step], outputs: Sequence[str]) -> list[Step]:
+    """Return the steps that the outputs depend on, all of which name what they read."""
+    wanted = set(outputs)
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if step.name in wanted:
+            wanted.update(step.sources)
+            kept.append(step)
+    return kept[::-1]
+
+
 def _with_gelu(network: Network) -> Network:
     """Write x · (1 + erf(x / √2)) / 2, in whichever order it was multiplied, as one gelu.
 
@@ -111,11 +151,5 @@ def _with_gelu(network: Network) -> Network:
     for name, step in steps.items():
         new += [rewritten[f"{name}."]] if f"{name}." in rewritten else []
         new.append(rewritten.get(name, replace(step, sources=sources[name])))
-    wanted = set(network.outputs)
-    kept: list[Step] = []
-    for step in reversed(new):
-        if step.name in wanted:
-            wanted.update(step.sources)
-            kept.append(step)
-    smaller = network.replace(steps=kept[::-1])
+    smaller = network.replace(steps=needed(new, network.outputs))
     return merge_pairs(smaller, lambda first, second: _scaled(smaller, first, second))

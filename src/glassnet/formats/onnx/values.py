@@ -115,6 +115,7 @@ class Builder:
         self.grown = 0
         self.prefix = ""
         self.computes_in_double = False
+        self.narrow: set[str] = set()  # tensors of fewer bits than NumPy's smallest type
 
     # --- one step ---
 

@@ -192,7 +192,6 @@ _FUNCTIONS: Mapping[str, Callable[[_Nodes, str, str], Any]] = MappingProxyType(
         },
         "truncate": lambda n, x, to: n("Mul", n("Sign", x), n("Floor", n("Abs", x)), to=to),
         "is_nan": lambda n, x, to: n.as_number(n("IsNaN", x), to),
-        "nan_to_zero": lambda n, x, to: n("Where", n("IsNaN", x), n.constant(0), x, to=to),
     }
 )  # fmt: skip
 
@@ -254,6 +253,11 @@ def _constant(n: _Nodes, step: Any, sources: list[str]) -> None:
     n("Expand", n.parameter(step.values), shape, to=step.name)
 
 
+def _select(n: _Nodes, step: Any, sources: list[str]) -> None:
+    condition, yes, no = n.aligned(sources)
+    n("Where", n("Cast", condition, to_=n.onnx.TensorProto.BOOL), yes, no, to=step.name)
+
+
 def _reduce(n: _Nodes, step: Any, sources: list[str]) -> None:
     operator = {"sum": "ReduceSum", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin"}[step.function]
     axes = n.whole(*(axis if axis < 0 else axis + 1 for axis in step.axes))
@@ -290,6 +294,7 @@ _WRITERS: Mapping[str, Callable[[_Nodes, Any, list[str]], Any]] = MappingProxyTy
         ),
         "map": lambda n, s, x: _FUNCTIONS[s.function](n, x[0], s.name),
         "binary": lambda n, s, x: _BINARY[s.function](n, *n.aligned(x), s.name),  # type: ignore[call-arg]
+        "select": _select,
         "matmul": lambda n, s, x: n("MatMul", *n.aligned(x), to=s.name),
         "constant": _constant,
         "transpose": lambda n, s, x: n("Transpose", x[0], to=s.name, perm=[0, *(axis + 1 for axis in s.axes)]),
