@@ -374,7 +374,7 @@ def _normalizer(n: Node) -> Result:
     total = build.function("sqrt", total) if kind == "L2" else total
     if kind == "MAX":
         return build.binary("divide", value, total)
-    none = build.binary("equal", total, constant(np.zeros((), np.float32)))  # a row of zeros stays one
+    none = build.affine(build.function("sign", total), -1.0, 1.0)  # a row of zeros stays one
     return build.binary("divide", value, build.add(total, none))
 
 
@@ -498,7 +498,8 @@ OPERATORS: Mapping[str, Reader] = {
     "Shape": _shape, "Size": _size, "Constant": _constant, "ConstantOfShape": _constant_of_shape, "Expand": _expand,
     "Identity": _identity, "Dropout": _dropout, "Concat": _concat, "Slice": _slice, "Split": _split,
     "Gather": _gather,
-    "ReduceSum": _reduce("sum", 13), "ReduceMean": _reduce("mean"), "ReduceMax": _reduce("max"), "ReduceMin": _reduce("min"),
+    "ReduceSum": _reduce("sum", 13), "ReduceMean": _reduce("mean"), "ReduceMax": _reduce("max"),
+    "ReduceMin": _reduce("min"),
     "ReduceL1": _reduce("l1"), "ReduceL2": _reduce("l2"), "ReduceSumSquare": _reduce("sum_square"),
     "ReduceLogSum": _reduce("log_sum"), "ArgMax": _arg_extreme(1.0), "ArgMin": _arg_extreme(-1.0),
 }  # fmt: skip

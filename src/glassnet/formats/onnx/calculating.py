@@ -145,6 +145,10 @@ def _clip(n: Node) -> Result:
     return value
 
 
+def _is_nan(n: Node) -> Result:
+    return replace(n.build.function("is_nan", n.value()), dtype=BOOL)
+
+
 def _function(name: str) -> Reader:
     return lambda n: n.build.function(name, n.value())
 
@@ -462,7 +466,7 @@ OPERATORS: Mapping[str, Reader] = {
     "Add": _add, "Sub": _subtract, "Mul": _multiply, "Div": _divide, "Neg": _negate, "Pow": _power,
     "Min": _several("minimum"), "Max": _several("maximum"), "Sum": _sum, "Mean": _mean, "Clip": _clip,
     "Less": _compare("less"), "LessOrEqual": _compare("less_equal"), "Greater": _compare("greater"),
-    "GreaterOrEqual": _compare("greater_equal"), "Equal": _compare("equal"), "Not": _not, "Where": _where,
+    "GreaterOrEqual": _compare("greater_equal"), "Equal": _compare("equal"), "Not": _not, "Where": _where, "IsNaN": _is_nan,
     "And": _compare("minimum"), "Or": _compare("maximum"),
     "Exp": _function("exp"), "Log": _function("log"), "Sqrt": _function("sqrt"), "Abs": _function("abs"),
     "Reciprocal": _function("reciprocal"), "Erf": _function("erf"), "Sin": _function("sin"), "Cos": _function("cos"),

@@ -272,20 +272,12 @@ class _Graph:
                 outputs.append(self._output(build, value, proto.name, inputs))
         if not outputs:
             raise ParametersError("it answers labels alone, and no numbers to decide by")
-        if labels is not None and (
-            len(outputs) > 1
-            or next((v.row_shape for v in values.values() if v.name == outputs[0]), None)
-            not in ((len(labels),), (1, len(labels)))
-        ):
-            notes.append("labels were left out: they do not belong to its only output")
-            labels = None
         network = tidy(Network(needed(build.steps, outputs), inputs=inputs, outputs=outputs))
-        if (
-            labels is not None
-            and network.shapes[network.outputs[0]] == (len(labels),)
-            and len(set(labels)) == len(labels)
-        ):
-            network = network.replace(labels=labels)
+        if labels is not None:
+            try:
+                network = network.replace(labels=labels)
+            except GlassnetError as error:
+                notes.append(f"labels were left out: {shown(error.message)}")
         if build.rows is None:
             notes.append("the whole tensor is one row: it has no axis of rows, or the graph works across it")
         return network, tuple(notes)
@@ -313,7 +305,8 @@ class _Graph:
             value = build.emit(Activate("identity"), value, dtype=value.dtype, rows=value.rows)
             step = build.steps[-1]
         wanted = value.dtype
-        double = wanted == FLOAT64 and build.computes_in_double
+        wide = any(array.dtype == FLOAT64 for made in build.steps for array in made.arrays.values())
+        double = wanted == FLOAT64 and build.computes_in_double and not wide
         if (wanted.kind in "biu" or wanted == np.float16 or double) and (
             step.answers is None or step.answers != wanted
         ):

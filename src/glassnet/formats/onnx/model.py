@@ -34,7 +34,8 @@ _MOST_NODES = 50_000
 
 # A tensor's element type → the dtype of its bytes; the others are unpacked by the onnx package.
 _PLAIN: Mapping[int, str] = {
-    1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "u1", 10: "<f2", 11: "<f8", 12: "<u4", 13: "<u8",
+    1: "<f4", 2: "u1", 3: "i1", 4: "<u2", 5: "<i2", 6: "<i4", 7: "<i8", 9: "u1", 10: "<f2", 11: "<f8",
+    12: "<u4", 13: "<u8",
 }  # fmt: skip
 # The element types there are → what they are called; values of the types NumPy lacks are kept as float32.
 TYPES: Mapping[int, str] = {

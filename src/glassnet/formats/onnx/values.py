@@ -68,6 +68,7 @@ class Value:
 
     @property
     def ndim(self) -> int:
+        """How many axes the tensor has."""
         return len(self.shape)
 
     @property
@@ -210,9 +211,9 @@ class Builder:
         for value in values:
             if value.rows is None and value.ndim >= -place:
                 facing = value.ndim + place
-                if value.shape[facing] != 1:
-                    if not (value.by_rows and value.shape[facing] == self.rows and value.constant is not None):
-                        raise AcrossRowsError("a constant differs from row to row")
+                same = value.by_rows and value.shape[facing] == self.rows
+                if value.shape[facing] != 1 and not same:
+                    raise AcrossRowsError("a constant differs from row to row")
                 assert value.constant is not None
                 aligned.append(constant(value.constant.take(0, axis=facing)))
             else:
@@ -326,7 +327,7 @@ class Builder:
         return self.transpose(value, [*order[:-2], order[-1], order[-2]])
 
     def along_last(self, value: Value, axis: int, do: Callable[[Value], Value]) -> Value:
-        """Return what ``do``, which works along the last axis and keeps the shape, makes of the values along ``axis``."""
+        """Return what ``do``, which works along the last axis and keeps the shape, makes of those along ``axis``."""
         axis = value.axis(axis)
         value.row_axis(axis)
         order = [i for i in range(value.ndim) if i != axis] + [axis]
@@ -345,7 +346,7 @@ class Builder:
             raise ParametersError(f"matrices of shapes {sized(left.shape)} and {sized(right.shape)} do not fit")
         dtype = left.dtype if left.dtype.kind == "f" else np.dtype(np.int32)
         if left.constant is not None and right.constant is not None:
-            if left.constant.dtype == object or right.constant.dtype == object:
+            if "O" in (left.constant.dtype.kind, right.constant.dtype.kind):
                 raise ParametersError("it computes with texts")
             wide = [part.constant.astype(dtype) for part in (left, right) if part.constant is not None]
             self.grow(
