@@ -141,7 +141,11 @@ class _Graph:
         if first == {None}:
             return ANY_ROWS
         if None in first:
-            raise ParametersError("some inputs have a fixed number of rows and others have not")
+            lone = shown(next(name for name, shape in self.shapes.items() if shape[0] is not None))
+            raise ParametersError(
+                f"input '{lone}' has a fixed number of rows and others have not",
+                hint=f"from_onnx(model, fixed={{'{lone}': …}}) makes it a constant",
+            )
         (size,) = first if len(first) == 1 else (None,)
         return size if size and all(len(shape) > 1 for shape in self.shapes.values()) else None
 

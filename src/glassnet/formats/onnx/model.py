@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glassnet.errors import FileFormatError, MissingLibraryError, UnsafeFileError
+from glassnet.errors import FileFormatError, MissingFileError, MissingLibraryError, UnsafeFileError
 from glassnet.formats.contents import MOST_AXES, file_data, file_size, plain_array, plain_dtype, shown
 from glassnet.network.step import Array
 
@@ -44,8 +44,12 @@ TYPES: Mapping[int, str] = {
 }  # fmt: skip
 # Types of fewer bits, which are only read: float8 and float4 as float32, int4 and int2 in the smallest that holds them.
 NARROW_TYPES: Mapping[int, str] = {
-    **dict.fromkeys((17, 18, 19, 20, 23, 24, 27, 28), "float32"), 21: "uint8", 22: "int8", 25: "uint8", 26: "int8",
+    **dict.fromkeys((17, 18, 19, 20, 23, 24), "float32"), 21: "uint8", 22: "int8", 25: "uint8", 26: "int8",
 }  # fmt: skip
+
+
+# How many bits the values of the other types have.
+_BITS: Mapping[int, int] = {16: 16, **dict.fromkeys((17, 18, 19, 20, 24), 8), 21: 4, 22: 4, 23: 4, 25: 2, 26: 2}
 
 
 def library() -> Any:
@@ -120,8 +124,8 @@ def _tensor(proto: onnx.TensorProto, folder: Path | None) -> Array:
         if math.prod(dims) != len(proto.string_data):
             raise FileFormatError(f"shape {tuple(dims)} of texts, found {len(proto.string_data)}")
         return np.array([str(text, "utf-8", "replace") for text in proto.string_data], dtype=object).reshape(dims)
-    if kind in (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128) or kind == onnx.TensorProto.UNDEFINED:
-        raise FileFormatError("complex numbers or none at all, expected real ones")
+    if kind not in TYPES and kind not in NARROW_TYPES:
+        raise FileFormatError(f"numbers of the type {kind}, expected real ones")
     if proto.data_location == onnx.TensorProto.EXTERNAL:
         raw: bytes | memoryview = _external(proto, folder)
         proto = onnx.TensorProto(data_type=kind, dims=dims)
@@ -131,6 +135,9 @@ def _tensor(proto: onnx.TensorProto, folder: Path | None) -> Array:
         array = plain_array(raw, plain_dtype(_PLAIN[kind]), dims, by_columns=False)
         return array.astype(bool) if kind == onnx.TensorProto.BOOL else array
     if raw:
+        bits = _BITS.get(kind, 0)
+        if len(raw) != -(-math.prod(dims) * bits // 8):
+            raise FileFormatError(f"shape {tuple(dims)} of {bits} bits each, found {len(raw)} bytes")
         proto.raw_data = bytes(raw)
     if math.prod(dims) > 8 * (proto.ByteSize() + 1):
         raise FileFormatError(f"shape {tuple(dims)} needs more than the {proto.ByteSize()} bytes that are there")
@@ -141,6 +148,14 @@ def _tensor(proto: onnx.TensorProto, folder: Path | None) -> Array:
     if array.dtype.isbuiltin == 1:
         return array
     return array.astype({**TYPES, **NARROW_TYPES}[kind])
+
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file unless it became a link since it was looked at."""
+    return os.open(path, flags | _NO_LINK)
 
 
 def _external(proto: onnx.TensorProto, folder: Path | None) -> memoryview:
@@ -164,7 +179,12 @@ def _external(proto: onnx.TensorProto, folder: Path | None) -> memoryview:
         place = place / part
         if place.is_symlink():
             raise UnsafeFileError(f"its values lie behind a link, '{shown(location)}'")
-    size = file_size(place)
+    try:
+        size = file_size(place)
+    except MissingFileError:
+        raise FileFormatError(
+            f"its values lie in '{shown(location)}', which is not there", hint="put both files into one folder"
+        ) from None
     try:
         offset, length = int(entries.get("offset", "0")), int(entries.get("length", "-1"))
     except ValueError:
@@ -174,9 +194,8 @@ def _external(proto: onnx.TensorProto, folder: Path | None) -> memoryview:
         raise FileFormatError(
             f"bytes {shown(offset)} to {shown(offset + length)} of '{shown(location)}', which has {size:,}"
         )
-    descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with open(place, "rb", opener=_opened) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise UnsafeFileError(f"its values lie in '{shown(location)}', which is no regular file")
         if not length:
             return memoryview(b"")

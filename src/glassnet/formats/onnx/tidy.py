@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,11 +16,12 @@ from glassnet.network.algebra import merge_pairs
 
 def tidy(network: Network) -> Network:
     """Return the same function with dense layers whole: bias, normalisation and activation in them, gelu as gelu."""
-    network = merge_pairs(network, lambda first, second: _scaled(network, first, second))
+    network = merge_pairs(network, functools.partial(_scaled, network))
     network = _with_gelu(network)
     network = _with_gates(network)
+    network = merge_pairs(network, functools.partial(_scaled, network))
     network = _without_casts(network)
-    return merge_pairs(network, lambda first, second: _joined(network, first, second))
+    return merge_pairs(network, _joined)
 
 
 def _scaled(network: Network, first: Step, second: Step) -> Step | None:
@@ -28,6 +30,8 @@ def _scaled(network: Network, first: Step, second: Step) -> Step | None:
         return Clip(max(first.low, second.low), min(first.high, second.high))
     if not isinstance(second, ScaleShift):
         return None
+    if second.scale.ndim == second.shift.ndim == 0 and (float(second.scale), float(second.shift)) == (1.0, 0.0):
+        return first
     if isinstance(first, ScaleShift) and {first.scale.size, first.shift.size, second.scale.size, second.shift.size} == {
         1
     }:
@@ -52,7 +56,7 @@ def _scaled(network: Network, first: Step, second: Step) -> Step | None:
     return replace(first, weights=weights, bias=bias.astype(network.dtype))
 
 
-def _joined(network: Network, first: Step, second: Step) -> Step | None:
+def _joined(first: Step, second: Step) -> Step | None:
     """Take an activation into the linear dense layer before it."""
     if isinstance(first, Dense) and first.activation.name == "identity" and isinstance(second, Activate):
         return replace(first, activation=second.activation)
@@ -151,5 +155,4 @@ def _with_gelu(network: Network) -> Network:
     for name, step in steps.items():
         new += [rewritten[f"{name}."]] if f"{name}." in rewritten else []
         new.append(rewritten.get(name, replace(step, sources=sources[name])))
-    smaller = network.replace(steps=needed(new, network.outputs))
-    return merge_pairs(smaller, lambda first, second: _scaled(smaller, first, second))
+    return network.replace(steps=needed(new, network.outputs))
