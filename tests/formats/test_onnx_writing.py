@@ -1,4 +1,4 @@
-"""Networks written as ONNX: accepted by the checker, the same in ONNX Runtime, and exactly themselves when read again."""
+"""Networks written as ONNX: accepted by the checker, the same in ONNX Runtime, and exactly themselves when read."""
 
 from __future__ import annotations
 

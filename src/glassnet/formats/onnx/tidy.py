@@ -19,7 +19,8 @@ def tidy(network: Network) -> Network:
     network = merge_pairs(network, functools.partial(_scaled, network))
     network = _with_gelu(network)
     network = _with_gates(network)
-    network = merge_pairs(network, functools.partial(_scaled, network))
+    for _ in range(2):  # two scales may make one that does nothing
+        network = merge_pairs(network, functools.partial(_scaled, network))
     network = _without_casts(network)
     return merge_pairs(network, _joined)
 
