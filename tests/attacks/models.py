@@ -112,6 +112,16 @@ def _graphs() -> Iterator[tuple[str, bytes]]:
     yield "an index beyond", _graph([node("Gather", "x i", "y", axis=1)], {"i": np.array([4])})
     yield "indices that are fractions", _graph([node("Gather", "x i", "y", axis=1)], {"i": random(2)})
     yield "a split of 2⁶²", _graph([node("Split", "x s", "y z", axis=1)], {"s": np.array([1 << 62, 1 << 62])})
+    yield "2⁶² parts", _graph([node("Split", "x", "y z", axis=1, num_outputs=1 << 62)], {}, opset=18)
+    negated = [node("Neg", "c" if i == 0 else f"c{i}", f"c{i + 1}") for i in range(200)]
+    filled = node("ConstantOfShape", "s", "c")
+    last = node("ReduceSum", "c200", "d", keepdims=0)
+    yield (
+        "a constant of 64 MB, 200 times",
+        _graph([filled, *negated, last, node("Add", "x d", "y")], {"s": np.array([1 << 24])}),
+    )
+    backwards = {"a": np.array([-1]), "b": np.array([-(1 << 62)]), "i": np.array([1])}
+    yield "16 million values backwards", _graph([node("Slice", "x a b i a", "y")], backwards, ("n", 1 << 24))
     yield "a product that does not fit", _graph([node("MatMul", "x W", "y")], {"W": random(3, 4)})
     yield "a circle", _graph([node("Add", "x b", "a"), node("Relu", "a", "y"), node("Relu", "y", "b")], {})
     yield "a circle of one", _graph([node("Add", "x y", "y")], {})

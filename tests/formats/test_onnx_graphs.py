@@ -22,7 +22,7 @@ from glassnet import Network, from_onnx, load
 from glassnet.activations import Array
 from glassnet.errors import FileFormatError, OptionError, ParametersError, UnsafeFileError
 from glassnet.formats import inspect
-from onnxmodels.made import answers, mlp, model, node, random
+from onnxmodels.made import Shape, answers, mlp, model, node, random
 
 
 def assert_same(data: bytes, *x: Array, tolerance: float = 1e-5, **fixed: Any) -> Network:
@@ -243,7 +243,9 @@ def test_arithmetic_over_shapes(data: st.DataObject) -> None:
     constant = data.draw(st.booleans())
     names = data.draw(st.permutations(["x", "c"]))
     shape = [data.draw(st.sampled_from(["batch", 2])), *row]
-    inputs = {"x": shape} if constant else {"x": shape, "c": [shape[0], *(1,) * (len(row) - len(other)), *other]}
+    inputs: dict[str, Shape] = (
+        {"x": shape} if constant else {"x": shape, "c": [shape[0], *(1,) * (len(row) - len(other)), *other]}
+    )
     values = [random(2, *row)] + ([] if constant else [random(2, *(1,) * (len(row) - len(other)), *other, seed=1) + 3])
     weights = {"c": random(*other, seed=1) + 3} if constant else {}
     assert_same(model([node(operator, " ".join(names), "y")], inputs, ["y"], weights), *values)
@@ -307,8 +309,9 @@ def test_quantised() -> None:
         {"x": ["n", 4]},
         ["y"],
         {
-            "xs": np.float32(0.02), "xz": np.uint8(120), "W": (40 * SQUARE).astype(np.int8),
-            "ws": np.abs(VECTOR) / 50, "wz": np.zeros(4, np.int8), "ys": np.float32(0.05), "yz": np.int8(-3),
+            "xs": np.array(0.02, np.float32), "xz": np.array(120, np.uint8), "W": (40 * SQUARE).astype(np.int8),
+            "ws": np.abs(VECTOR) / 50, "wz": np.zeros(4, np.int8), "ys": np.array(0.05, np.float32),
+            "yz": np.array(-3, np.int8),
         },
         y=TensorProto.INT8,
     )  # fmt: skip
@@ -358,9 +361,9 @@ def test_bytes_path_gzip_and_model_are_the_same(tmp_path: Path) -> None:
         load(tmp_path / "net.onnx.gz"),
     ):
         np.testing.assert_array_equal(found(x), expected)
-    found = inspect(tmp_path / "net.onnx")
-    assert (found.format, found.problem) == ("onnx", "")
-    assert {array.name for array in found.arrays} == {"W1", "b1", "W2", "b2"}
+    inspection = inspect(tmp_path / "net.onnx")
+    assert (inspection.format, inspection.problem) == ("onnx", "")
+    assert {array.name for array in inspection.arrays} == {"W1", "b1", "W2", "b2"}
     with pytest.raises(OptionError, match="expected an ONNX model, its bytes or a path, found int"):
         from_onnx(5)
 
@@ -382,7 +385,7 @@ def test_external_data(tmp_path: Path) -> None:
 
 # --- refusals ---------------------------------------------------------------------------------------------------
 
-X = {"x": ["n", 4]}
+X: dict[str, Shape] = {"x": ["n", 4]}
 
 
 @pytest.mark.parametrize(
@@ -426,3 +429,18 @@ def test_loading_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"\x08\x08\x12\x04none")
     with pytest.raises(FileFormatError, match=r"^reading .*net\.onnx: not an ONNX model: it has no graph"):
         load(tmp_path / "net.onnx")
+
+
+def test_large_files_are_not_read_twice_over(tmp_path: Path) -> None:
+    """External weights are mapped: reading takes no memory for them, however large they are."""
+    side = 2100
+    proto = onnx.load_from_string(
+        model([node("MatMul", "x W", "y")], {"x": ["n", side]}, ["y"], {"W": np.ones((side, side), np.float32)})
+    )
+    onnx.save_model(proto, str(tmp_path / "net.onnx"), save_as_external_data=True, location="W", size_threshold=0)
+    network = load(tmp_path / "net.onnx")
+    base: object = network.layers[0].weights
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.obj if isinstance(base, memoryview) else base.base
+        base = base.obj if isinstance(base, memoryview) else base
+    assert isinstance(base, np.memmap)

@@ -71,6 +71,7 @@ def test_node_tests() -> None:
     passed, listed, excluded, unread = 0, 0, dict.fromkeys(EXCLUDED, 0), 0
     wrong = []
     for case in cases:
+        assert case.model is not None
         operators = {node.op_type for node in case.model.graph.node}
         reason = answered(case.model, case.data_sets, case.rtol, case.atol)
         rule = next((pattern for pattern in EXCLUDED if re.search(pattern, case.name)), None)

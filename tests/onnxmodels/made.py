@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -18,7 +19,7 @@ def model(
     nodes: Sequence[Any],
     inputs: Mapping[str, Shape],
     outputs: Sequence[str],
-    weights: Mapping[str, Array] | None = None,
+    weights: Mapping[str, npt.ArrayLike] | None = None,
     *,
     kind: int = TensorProto.FLOAT,
     opset: int = 17,
@@ -74,4 +75,4 @@ def answers(data: bytes, *x: Array) -> list[Array]:
     return list(session.run(None, dict(zip((given.name for given in session.get_inputs()), x, strict=True))))
 
 
-__all__ = ["answers", "mlp", "model", "node", "onnx", "random"]
+__all__ = ["Shape", "answers", "mlp", "model", "node", "onnx", "random"]

@@ -89,7 +89,7 @@ def _outputs(graph: Any, chance: random.Random) -> None:
 
 
 def _attribute(graph: Any, chance: random.Random) -> None:
-    name = chance.choice(ATTRIBUTES)
+    name = chance.choice(ATTRIBUTES.split())
     values = [
         0,
         1,
@@ -141,9 +141,9 @@ def _names(graph: Any) -> list[str]:
 CHANGES: list[Callable[[Any, random.Random], None]] = [
     _operator, _operator, _inputs, _inputs, _outputs, _attribute, _attribute, _weight, _shape, _drop,
 ]  # fmt: skip
-ATTRIBUTES = [
-    "axis", "axes", "perm", "keepdims", "alpha", "beta", "gamma", "transA", "transB", "epsilon", "to", "value", "value_ints",
-    "starts", "ends", "split", "num_outputs", "shape", "norm", "post_transform", "classlabels_ints", "classlabels_strings",
-    "coefficients", "intercepts", "imputed_value_floats", "replaced_value_float", "keys_int64s", "values_strings",
-    "approximate", "min", "max", "noop_with_empty_axes", "allowzero", "scale", "offset", "select_last_index", "broadcast",
-]  # fmt: skip
+ATTRIBUTES = """
+    axis axes perm keepdims alpha beta gamma transA transB epsilon to value value_ints starts ends split num_outputs
+    shape norm post_transform classlabels_ints classlabels_strings coefficients intercepts imputed_value_floats
+    replaced_value_float keys_int64s values_strings approximate min max noop_with_empty_axes allowzero scale offset
+    select_last_index broadcast
+"""

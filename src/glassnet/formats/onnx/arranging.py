@@ -163,11 +163,11 @@ def read_concat(n: Node) -> Result:
     axis = values[0].axis(n.attribute("axis", 1))
     if all(value.constant is not None for value in values):
         arrays = [value.constant for value in values if value.constant is not None]
+        build.grow(sum(array.size for array in arrays))
         try:
             joined = np.concatenate(arrays, axis)
         except ValueError as error:
             raise ParametersError(shown(error)) from None
-        build.grow(joined.size)
         return constant(joined, by_rows=any(value.by_rows for value in values))
     values = [value for value in values if value.constant is None or value.constant.size]
     first = next(value for value in values if value.constant is None)
@@ -227,7 +227,7 @@ def _slice(n: Node) -> Result:
             value.row_axis(axis)
         # As ONNX has it, an end below -size stays below 0 when the stride is negative.
         end = None if stride < 0 and stop < -size else stop
-        value = part(n.build, value, axis, list(range(size))[slice(start, end, stride)])
+        value = part(n.build, value, axis, range(size)[slice(start, end, stride)])
     return value
 
 
@@ -238,12 +238,14 @@ def _split(n: Node) -> Result:
     sizes = n.attribute("split") if n.version < 13 else (n.whole(1) if n.given(1) else None)
     if sizes is None:
         count = n.attribute("num_outputs", 0) or n.outputs
+        if not 0 < count <= max(n.outputs, value.shape[axis]):
+            raise ParametersError(f"{count} parts of axis {axis} of a tensor of shape {sized(value.shape)}")
         each = -(-value.shape[axis] // count)
         sizes = [min(each, value.shape[axis] - i * each) for i in range(count)]
     if sum(sizes) != value.shape[axis] or any(size < 0 for size in sizes):
         raise ParametersError(f"parts of {sizes} of axis {axis} of a tensor of shape {sized(value.shape)}")
     starts = np.cumsum([0, *sizes])
-    return tuple(part(n.build, value, axis, range(starts[i], starts[i + 1])) for i in range(len(sizes)))
+    return tuple(part(n.build, value, axis, range(int(starts[i]), int(starts[i + 1]))) for i in range(len(sizes)))
 
 
 def _gather(n: Node) -> Result:
@@ -254,10 +256,8 @@ def _gather(n: Node) -> Result:
     size = value.shape[axis]
     if chosen.size and not (-size <= chosen.min() and chosen.max() < size):
         raise ParametersError(f"indices beyond axis {axis} of a tensor of shape {sized(value.shape)}")
-    indices = [int(index) % size for index in chosen.reshape(-1)]
+    indices = chosen.reshape(-1).astype(np.int64) % max(size, 1)
     if value.constant is None and axis == value.rows:
-        if indices == [0] and size == 1:
-            raise AcrossRowsError("it takes one row")
         raise AcrossRowsError("it takes some of the rows")
     taken = part(build, value, axis, indices)
     result = build.reshape(taken, (*value.shape[:axis], *chosen.shape, *value.shape[axis + 1 :]))
@@ -302,7 +302,7 @@ def _arg_extreme(sign: float) -> Reader:
             value = build.affine(value, -1.0, 0.0)
         last = bool(n.attribute("select_last_index", 0))
         if last:
-            value = part(build, value, axis, list(range(value.shape[axis]))[::-1])
+            value = part(build, value, axis, range(value.shape[axis])[::-1])
         rows = value.rows if value.rows is None or value.rows < axis else value.rows - 1
         result = build.emit(ArgMax(value.row_axis(axis)), value, dtype=np.dtype(np.int64), rows=rows)
         if last:

@@ -8,8 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from glassnet.activations import activation
-from glassnet.formats.onnx.values import Builder, Value, constant
+from glassnet.errors import ParametersError
+from glassnet.formats.onnx.values import Builder, Value, constant, without
 from glassnet.network import Activate, Concatenate, Reduce, Select, Slice, Take
+from glassnet.network.step import Array
+
+# Indices are kept as numbers of Python, one by one.
+MOST_INDICES = 1 << 18
 
 
 def activate(build: Builder, value: Value, name: str, **parameters: float) -> Value:
@@ -34,20 +39,28 @@ def concatenated(build: Builder, values: list[Value], axis: int) -> Value:
     return build.reshape(joined, shape)
 
 
-def part(build: Builder, value: Value, axis: int, indices: Sequence[int]) -> Value:
-    """Return the entries at ``indices`` along an axis."""
+def part(build: Builder, value: Value, axis: int, indices: range | Array) -> Value:
+    """Return the entries at ``indices`` along an axis; those of an array are not below 0."""
     axis = value.axis(axis)
+    build.grow(len(indices))
     if value.constant is not None:
+        build.grow(len(indices) * math.prod(without(value.shape, axis)))
+        if isinstance(indices, range):
+            indices = np.arange(indices.start, indices.stop, indices.step)
         return constant(value.constant.take(indices, axis=axis), by_rows=value.by_rows)
     row_axis = value.row_axis(axis)
-    if list(indices) == list(range(value.shape[axis])):
-        return value
-    if not indices:
+    if not len(indices):
         return constant(np.zeros((*value.shape[:axis], 0, *value.shape[axis + 1 :]), value.dtype))
-    first, last = indices[0], indices[-1]
-    if list(indices) == list(range(first, last + 1)) and row_axis == len(value.row_shape) - 1:
+    first, last = int(indices[0]), int(indices[-1])
+    ascending = indices.step == 1 if isinstance(indices, range) else bool((np.diff(indices) == 1).all())
+    neighbours = ascending or len(indices) == 1
+    if neighbours and len(indices) == value.shape[axis]:
+        return value
+    if neighbours and row_axis == len(value.row_shape) - 1:
         return build.emit(Slice(first, last + 1), value, dtype=value.dtype, rows=value.rows)
-    return build.emit(Take(tuple(indices), row_axis), value, dtype=value.dtype, rows=value.rows)
+    if len(indices) > MOST_INDICES:
+        raise ParametersError(f"it takes {len(indices):,} values one by one, expected at most {MOST_INDICES:,}")
+    return build.emit(Take(tuple(int(index) for index in indices), row_axis), value, dtype=value.dtype, rows=value.rows)
 
 
 def reduced(build: Builder, value: Value, name: str, axes: Sequence[int], *, keep: bool) -> Value:

@@ -295,6 +295,7 @@ def _normalised(n: Node) -> Value:
     for i in range(axis, value.ndim):
         value.row_axis(i)
     shape = value.shape[axis:]
+    build.grow(math.prod(shape))
     epsilon = float(n.attribute("epsilon", 1e-5))
     known = [n.inputs[i].constant if n.given(i) else None for i in (1, 2)]  # type: ignore[union-attr]
     if known[0] is not None and (known[1] is not None or not n.given(2)):

@@ -151,7 +151,8 @@ class _Graph:
 
     def read(self, rows: int | None) -> tuple[Network, tuple[str, ...]]:
         """Return the network, with the first axis of every input as the rows, or none of them."""
-        build = Builder(rows)
+        stored = sum(value.constant.size for value in self.constants.values() if value.constant is not None)
+        build = Builder(rows, stored)
         build.narrow.update(self.narrow)
         values: dict[str, Value] = dict(self.constants)
         inputs = []

@@ -101,7 +101,7 @@ def _linear_classifier(n: Node) -> Result:
 def _array_feature_extractor(n: Node) -> Result:
     values, index = n.value(0), n.value(1)
     if index.constant is not None:
-        return part(n.build, values, -1, [int(i) for i in index.constant.reshape(-1)])
+        return part(n.build, values, -1, index.constant.reshape(-1).astype(np.int64) % max(1, values.shape[-1]))
     if values.constant is None or index.dtype.kind not in "iu":
         raise ParametersError("it takes values at places that only running it would tell")
     return replace(index, choices=values.constant.reshape(-1), dtype=values.dtype)

@@ -114,8 +114,10 @@ def _times_rows(count: int) -> str:
 class Builder:
     """Collects the steps of a network while the nodes of a graph are gone through."""
 
-    def __init__(self, rows: int | None) -> None:
+    def __init__(self, rows: int | None, stored: int) -> None:
+        """stored: how many values the constants of the file have; so many may be computed several times over."""
         self.rows = rows
+        self.most_grown = MOST_VALUES + 8 * stored
         self.steps: list[Step] = []
         self.taken: set[str] = set()
         self.values = 0
@@ -146,8 +148,7 @@ class Builder:
     def _carried_out(self, step: Step, values: tuple[Value, ...], dtype: np.dtype[Any]) -> Value:
         arrays = [value.constant[np.newaxis] for value in values if value.constant is not None]
         size = math.prod(step.output_shape(*(value.shape for value in values)))
-        if size > sum(array.size for array in arrays):
-            self.grow(size)
+        self.grow(size)
         with np.errstate(all="ignore"):
             result = np.asarray(step.apply(*arrays)[0]).astype(dtype, copy=False)
         return constant(result, by_rows=any(value.by_rows for value in values))
@@ -182,8 +183,8 @@ class Builder:
     def grow(self, size: int) -> None:
         """Count the values of a constant that is made; raise ParametersError where they are too many."""
         self.grown += size
-        if self.grown > MOST_VALUES:
-            raise ParametersError(f"constants of more than {MOST_VALUES:,} values are computed")
+        if self.grown > self.most_grown:
+            raise ParametersError(f"constants of more than {self.most_grown:,} values are computed")
 
     def _count(self, size: int) -> None:
         self.values += size
@@ -279,8 +280,7 @@ class Builder:
         if value.choices is not None:
             return replace(value, choices=value.choices.astype(dtype), dtype=dtype)
         if value.constant is not None:
-            if value.constant.dtype == object:
-                return constant(value.constant.astype(dtype), by_rows=value.by_rows)
+            self.grow(value.constant.size)
             with np.errstate(all="ignore"):
                 return constant(value.constant.astype(dtype), by_rows=value.by_rows)
         if value.dtype == dtype or np.can_cast(value.dtype, dtype) or (value.dtype == INT64 and dtype.kind == "f"):
