@@ -43,18 +43,18 @@ def network_of(
     folder: where external data may lie. fixed: values for inputs that are to be constants.
     Raises ParametersError, naming node and operator, for what is not a dense feed-forward graph.
     """
-    graph = _Graph(model, folder, fixed or {})
-    rows = graph.rows()
-    if rows is None:
-        return graph.read(None)
-    try:
-        return graph.read(rows)
-    except AcrossRowsError as error:
-        if rows == ANY_ROWS:
-            raise ParametersError(
-                error.message, hint="the first axis has no fixed size, so it is that of the rows"
-            ) from None
-        return graph.read(None)
+    with np.errstate(all="ignore"):  # weights may be infinite, NaN, or a signalling NaN
+        graph = _Graph(model, folder, fixed or {})
+        rows = graph.rows()
+        if rows is None:
+            return graph.read(None)
+        try:
+            return graph.read(rows)
+        except AcrossRowsError as error:
+            if rows == ANY_ROWS:
+                hint = "the first axis has no fixed size, so it is that of the rows"
+                raise ParametersError(error.message, hint=hint) from None
+            return graph.read(None)
 
 
 class _Graph:
