@@ -242,7 +242,7 @@ def test_arithmetic_over_shapes(data: st.DataObject) -> None:
     other = [size if data.draw(st.booleans()) else 1 for size in row[data.draw(st.integers(0, len(row) - 1)) :]]
     constant = data.draw(st.booleans())
     names = data.draw(st.permutations(["x", "c"]))
-    shape = [data.draw(st.sampled_from(["batch", 2])), *row]
+    shape: list[Any] = [data.draw(st.sampled_from(["batch", 2])), *row]
     inputs: dict[str, Shape] = (
         {"x": shape} if constant else {"x": shape, "c": [shape[0], *(1,) * (len(row) - len(other)), *other]}
     )

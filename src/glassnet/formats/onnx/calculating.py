@@ -220,10 +220,6 @@ def _along_axis(name: str) -> Reader:
     return read
 
 
-def _hardmax(n: Node) -> Result:
-    raise ParametersError("a network has no place for one of several largest values")
-
-
 # --- products of matrices -----------------------------------------------------------------------------------
 
 

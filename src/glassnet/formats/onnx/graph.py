@@ -32,7 +32,7 @@ OPERATORS: Mapping[str, Mapping[str, Reader]] = {
     "ai.onnx.ml": learning.OPERATORS,
     "com.microsoft": {"QGemm": quantising.OPERATORS["QGemm"], "Gelu": calculating.OPERATORS["Gelu"]},
 }
-_OLDEST, _SAME = 1, {"ai.onnx": ""}
+_SAME = {"ai.onnx": ""}
 
 
 def network_of(
