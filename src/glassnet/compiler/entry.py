@@ -29,7 +29,7 @@ HAS_ENTRY = sys.implementation.name == "cpython" and sys.byteorder == "little" a
 
 # The functions of CPython and NumPy that the code calls; the linker is given their addresses.
 IMPORTS = (
-    "PyTuple_GetItem", "PyTuple_Size", "Py_IncRef", "PyObject_Vectorcall", "PyMem_RawMalloc", "PyMem_RawFree",
+    "PyTuple_GetItem", "PyTuple_Size", "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyMem_RawMalloc", "PyMem_RawFree",
     "PyEval_SaveThread", "PyEval_RestoreThread", "PyArray_New",
 )  # fmt: skip
 PY_ARRAY_NEW = 93  # its index in NumPy's table of functions
@@ -49,7 +49,7 @@ NPY_INT64, NPY_FLOAT32, NPY_UINT8 = (np.dtype(kind).num for kind in (np.int64, n
 # Above this many multiplications (some 20 µs) other Python threads may run meanwhile.
 LONG_CALL = 1 << 20
 # Scratch up to this size lies on the stack.
-STACK_FLOATS = 16 * 1024
+STACK_FLOATS = 48 * 1024
 
 
 def emit_entry(module: ir.Module, plan: Plan) -> None:
@@ -58,9 +58,11 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
     if one positional argument, an ndarray itself, C-contiguous and aligned, of float32 or uint8,
         and its shape is (inputs,) or (rows, inputs) with 0 < rows ≤ most_rows,
         and out= is not there, or such an array, too, of float32 and the result's shape, apart from x in memory:
-        y = out or PyArray_New(…); forward(…, x.data, y.data, …); return y
+        y = out or PyArray_New(…); run(…, x.data, y.data, …); return y
     return fallback(*args, **kwargs)
     """
+    _emit_run(module, plan, "run_few", plan.few_scratch_floats)
+    _emit_run(module, plan, "run_many", plan.scratch_floats)
     f = Function(module, "call", POINTER, {"self": POINTER, "args": POINTER, "nargs": I64, "names": POINTER})
     owner, arguments, count, names = f.arguments
     context = f.call_pointer("PyTuple_GetItem", owner, f.i64(0)).at(I8, DATA).load_pointer()
@@ -96,9 +98,6 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
         width = x.is_uint8().choose(f.i64(1), f.i64(4))
         before = out.data().at(F32, rows * plan.outputs) <= x.data()
         leave_unless(before | (x.data().at(I8, rows * plan.inputs * width) <= out.data()))
-    scratch = _scratch(f, plan)
-    leave_unless(scratch.differs(f.null()))
-
     answer = f.stack(POINTER, 1)
     with f.either(has_out) as (given, new):
         with given:
@@ -110,9 +109,16 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
     y = answer.load_pointer()
     with f.when(y.differs(f.null())):
         flags = field["flags"].load(I64) | x.is_uint8().widen(I64) * UINT8
-        _run(f, plan, rows, field["parameters"].load_pointer(), x.data(), _Fields(y).data(), rows, scratch, flags)
-    if plan.scratch_floats > STACK_FLOATS:
-        f.call("PyMem_RawFree", VOID, scratch)
+        given = (field["parameters"].load_pointer(), x.data(), _Fields(y).data(), rows, flags)
+        done = f.stack(I64, 1)
+        with f.either(rows <= plan.few) as (few, many):
+            with few:
+                done.store(f.call("run_few", I64, *given))
+            with many:
+                done.store(f.call("run_many", I64, *given))
+        with f.when(done.load(I64).equals(0)):
+            f.call("Py_DecRef", VOID, y)
+            f.give(f.call_pointer("PyObject_Vectorcall", field["fallback"].load_pointer(), arguments, count, names))
     f.give(y)
 
 
@@ -168,8 +174,21 @@ def _new_array(f: Function, plan: Plan, field: Mapping[str, Pointer], rows: Valu
     return f.call_pointer("PyArray_New", array_type, axes, shape, kind, f.null(), f.null(), zero, zero, f.null())
 
 
-def _run(f: Function, plan: Plan, rows: Value, *arguments: Value) -> None:
-    """Call the kernel, without the GIL where that takes long."""
+def _emit_run(module: ir.Module, plan: Plan, name: str, scratch_floats: int) -> None:
+    """Emit ``run(parameters, x, y, rows, flags)``, a function of its own so that its scratch memory is on the stack
+    only while it runs.
+
+    scratch = memory, on the stack if it is not too much, else return 0; forward(…), without the GIL where that takes
+    long; return 1
+    """
+    kinds = {"parameters": POINTER, "x": POINTER, "y": POINTER, "rows": I64, "flags": I64}
+    f = Function(module, name, I64, kinds, internal=True)
+    parameters, x, y, rows, flags = f.arguments
+    on_stack = scratch_floats <= STACK_FLOATS
+    scratch = f.stack(F32, scratch_floats) if on_stack else f.call_pointer("PyMem_RawMalloc", f.i64(4 * scratch_floats))
+    with f.when(scratch.equals(f.null())):
+        f.give(f.i64(0))
+    arguments = (parameters, x, y, rows, scratch, flags)
     with f.either(rows * plan.multiplications > LONG_CALL) as (long, short):
         with long:
             state = f.call_pointer("PyEval_SaveThread")
@@ -177,9 +196,6 @@ def _run(f: Function, plan: Plan, rows: Value, *arguments: Value) -> None:
             f.call("PyEval_RestoreThread", VOID, state)
         with short:
             f.call("forward", VOID, *arguments)
-
-
-def _scratch(f: Function, plan: Plan) -> Pointer:
-    if plan.scratch_floats <= STACK_FLOATS:
-        return f.stack(F32, plan.scratch_floats)
-    return f.call_pointer("PyMem_RawMalloc", f.i64(4 * plan.scratch_floats))
+    if not on_stack:
+        f.call("PyMem_RawFree", VOID, scratch)
+    f.give(f.i64(1))

@@ -112,6 +112,11 @@ def log_positive(x: Value) -> Value:
     return x.differs(x).choose(x, result)
 
 
+def larger(one: Value, other: Value) -> Value:
+    """Return the larger of two values, the second where they do not compare."""
+    return (one > other).choose(one, other)
+
+
 def _magnitude(x: Value) -> Value:
     return (x.bits_as(I32) & 0x7FFFFFFF).bits_as(x.kind.element)
 

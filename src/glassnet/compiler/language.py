@@ -31,8 +31,18 @@ def vector(element: ir.Type, lanes: int) -> ir.Type:
 def constant(kind: ir.Type, value: Any) -> ir.Constant:
     """Return ``value``, in every lane of a vector type."""
     if isinstance(kind, ir.VectorType):
-        return ir.Constant(kind, [ir.Constant(kind.element, value)] * kind.count)
+        return _Splat(kind, [ir.Constant(kind.element, value)] * kind.count)
     return ir.Constant(kind, value)
+
+
+class _Splat(ir.Constant):
+    """A vector with the same number in every lane, which is written once."""
+
+    def get_reference(self) -> str:
+        return f"splat ({self.constant[0]})"
+
+    def _to_string(self) -> str:
+        return f"{self.type} {self.get_reference()}"
 
 
 def _element(kind: ir.Type) -> ir.Type:
@@ -89,6 +99,9 @@ class Value:
     def __floordiv__(self, other: Value | float) -> Value:
         return self._binary(other, "frem", "udiv")
 
+    def __mod__(self, other: Value | float) -> Value:
+        return self._binary(other, "frem", "urem")
+
     def __neg__(self) -> Value:
         return Value(self.f, self.f.builder.fneg(self.v) if self.is_float else self.f.builder.neg(self.v))
 
@@ -132,7 +145,7 @@ class Value:
 
     def choose(self, yes: Value, no: Value | float) -> Value:
         """Return ``yes`` where this condition holds, ``no`` elsewhere."""
-        return Value(self.f, self.f.builder.select(self.v, yes.v, yes.lift(no)))
+        return type(yes)(self.f, self.f.builder.select(self.v, yes.v, yes.lift(no)))
 
     def at_most(self, limit: float) -> Value:
         """Return min(self, limit), NaN kept."""
@@ -171,6 +184,16 @@ class Value:
         """Return the chosen lanes as a shorter or equal vector."""
         mask = ir.Constant(vector(I32, len(chosen)), list(chosen))
         return Value(self.f, self.f.builder.shuffle_vector(self.v, self.v, mask))
+
+    def beside(self, other: Value) -> Value:
+        """Return the lanes of this vector, then those of another of its type."""
+        mask = ir.Constant(vector(I32, 2 * self.kind.count), list(range(2 * self.kind.count)))
+        return Value(self.f, self.f.builder.shuffle_vector(self.v, other.v, mask))
+
+    def shuffled(self, other: Value, chosen: Sequence[int]) -> Value:
+        """Return chosen lanes of this vector and another of its type, whose lanes are numbered after this one's."""
+        mask = ir.Constant(vector(I32, len(chosen)), list(chosen))
+        return Value(self.f, self.f.builder.shuffle_vector(self.v, other.v, mask))
 
     def lane(self, index: int) -> Value:
         """Return one lane as a scalar."""
