@@ -72,10 +72,9 @@ def _by_four(f: Function, count: Value, square: Callable[[Value], None], single:
         with few, f.loop(count) as loop:
             single(loop.index)
         with many:
-            with f.loop(count - (QUAD - 1), step=QUAD) as loop:
-                square(loop.index)
-            with f.when((count & (QUAD - 1)).differs(0)):
-                square(count - QUAD)
+            last = count - QUAD
+            with f.loop(count, step=QUAD) as loop:
+                square((loop.index < last).choose(loop.index, last))
 
 
 def _joined(quads: Sequence[Value]) -> Value:

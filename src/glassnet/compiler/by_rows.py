@@ -61,6 +61,14 @@ def copy(f: Function, to: Pointer, source: Pointer, count: int) -> None:
         to.at(F32, at).store(source.at(F32, at).load(vector(F32, lanes)))
 
 
+@routine(to=POINTER, source=POINTER, count=I64)
+def copy_floats(f: Function, routines: Routines) -> None:
+    """Copy ``count`` floats, of which there are few."""
+    to, source, count = f.arguments
+    with f.loop(count) as loop:
+        to.at(F32, loop.index).store(source.at(F32, loop.index).load(F32))
+
+
 def _spans(f: Function, count: int) -> Iterator[tuple[Value, int]]:
     """Cover ``count`` elements exactly: a loop of whole vectors, then ever smaller ones; yields (start, lanes)."""
     whole = count - count % LINE

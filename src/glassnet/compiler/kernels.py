@@ -9,12 +9,13 @@ bias; a form only decides which chains run side by side, so it never changes a b
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from llvmlite import ir
 
 from glassnet.compiler.by_columns import finish_columns, layer_by_columns, turn_in
-from glassnet.compiler.by_rows import fetch, finish_rows, layer_by_rows, search, stage
+from glassnet.compiler.by_rows import copy_floats, fetch, finish_rows, layer_by_rows, search, stage
 from glassnet.compiler.language import F32, I8, I64, POINTER, VOID, Function, Pointer, Value
 from glassnet.compiler.plan import Plan, Scratch
 from glassnet.compiler.routines import Routines, routine
@@ -61,6 +62,11 @@ def _out(plan: Plan, y: Pointer, row: Value, flags: Value) -> Pointer:
     return y.at(I8, row * (flags & DECIDE).differs(0).choose(y.f.i64(8), 4 * plan.outputs))
 
 
+def _tiles(rows: Value, unit: int) -> Value:
+    """Return how many tiles of ``unit`` rows hold these rows."""
+    return (rows + (unit - 1)) // unit
+
+
 @dataclass(frozen=True)
 class _Values:
     """Rows of values, ``stride`` floats apart."""
@@ -75,44 +81,60 @@ class _Values:
 
 @dataclass(frozen=True)
 class _Work:
-    """What a way through the layers works with: rows of a tile, where parameters and scratch memory lie."""
+    """What a way through the layers works with: rows of a tile, and where things lie.
+
+    buffers: rows that are read and rows that are written, in turn. lists: of live columns. columns: two buffers of a
+    group by columns. answer: the rows of a group that is not whole.
+    """
 
     f: Function
     routines: Routines
     plan: Plan
     rows: int
     parameters: Pointer
-    scratch: Pointer
-    layout: Scratch
+    buffers: tuple[Pointer, Pointer]
+    lists: Pointer
+    columns: Pointer
+    answer: Pointer
 
-    def input(self, x: Pointer, first: Value, rows: Value, tiles: Value, flags: Value) -> _Values:
-        """Return rows as float32: where they lie, or a copy of those that are uint8 or do not fill their tiles."""
+    @classmethod
+    def of(
+        cls, f: Function, routines: Routines, plan: Plan, rows: int, parameters: Pointer, scratch: Pointer, size: Scratch
+    ) -> _Work:
+        """Return what works in a piece of scratch memory."""
+        lists, columns, answer = (scratch.at(F32, at) for at in (size.lists, size.columns, size.answer))
+        buffers = (scratch, scratch.at(F32, size.buffer))
+        return cls(f, routines, plan, rows, parameters, buffers, lists, columns, answer)
+
+    def one_row(self) -> _Work:
+        """Return what takes a single row through layers, beside the rows that wait in the buffers."""
+        row = self.plan.scratch(1, 1).buffer
+        return dataclasses.replace(self, rows=1, buffers=(self.answer, self.answer.at(F32, row)))
+
+    def input(self, x: Pointer, first: Value, rows: Value, unit: int, flags: Value) -> _Values:
+        """Return rows as float32: where they lie, or a copy of those that are uint8 or do not fill tiles of ``unit``."""
         f, plan, layer = self.f, self.plan, self.plan.layers[0]
         given = x.at(F32, first * plan.inputs)
-        copied = _is_uint8(flags) | rows.differs(tiles * self.rows)
+        filled = _tiles(rows, unit) * unit
+        copied = _is_uint8(flags) | rows.differs(filled)
         with f.when(copied):
             shapes = (plan.inputs, layer.input_stride, plan.scale, plan.shift)
-            last = first + rows - 1
-            self.routines.call(f, stage, shapes, self.scratch, x, first, last, tiles * self.rows, flags)
+            self.routines.call(f, stage, shapes, self.buffers[0], x, first, first + rows - 1, filled, flags)
         stride = copied.choose(f.i64(layer.input_stride), layer.inputs)
-        return _Values(copied.choose(self.scratch, given), stride)
+        return _Values(copied.choose(self.buffers[0], given), stride)
 
     def search(self, number: int, values: _Values, tiles: Value) -> Value:
         """List the live columns of what a layer reads; returns whether there are none to skip."""
         shapes = (self.plan.layers[number].inputs, self.rows)
-        return self.routines.call(self.f, search, shapes, values.at, values.stride, tiles, self.lists())
-
-    def lists(self) -> Pointer:
-        """Return where the lists of live columns lie."""
-        return self.scratch.at(F32, self.layout.lists)
+        return self.routines.call(self.f, search, shapes, values.at, values.stride, tiles, self.lists)
 
     def by_rows(self, number: int, values: _Values, tiles: Value) -> _Values:
         """Return what a layer makes of tiles; their live columns have been listed if it searches."""
         layer = self.plan.layers[number]
         bias = self.parameters.at(F32, layer.bias)
-        target = self.scratch.at(F32, (number + 1) % 2 * self.layout.buffer)
+        target = self.buffers[(number + 1) % 2]
         shapes = (layer.anywhere(), self.rows)
-        arguments = (bias, values.at, values.stride, target, tiles, self.lists())
+        arguments = (bias, values.at, values.stride, target, tiles, self.lists)
         self.routines.call(self.f, layer_by_rows, shapes, *arguments)
         return _Values(target, self.f.i64(layer.output_stride))
 
@@ -131,11 +153,8 @@ class _Work:
 
     def by_columns_from(self, number: int, values: _Values, y: Pointer, flags: Value) -> None:
         """Take a group of rows through the layers from ``number`` on, and hand it out."""
-        columns = self.scratch.at(F32, self.layout.columns)
-        shapes = (self.plan, number)
-        self.routines.call(
-            self.f, group, shapes, self.parameters, values.at, values.stride, columns, y, flags & DECIDE
-        )
+        arguments = (self.parameters, values.at, values.stride, self.columns, y, flags & DECIDE)
+        self.routines.call(self.f, group, (self.plan, number), *arguments)
 
 
 @routine(parameters=POINTER, source=POINTER, stride=I64, columns=POINTER, y=POINTER, decide=I64)
@@ -158,10 +177,10 @@ def group(f: Function, routines: Routines, plan: Plan, number: int) -> None:
 def one_by_one(f: Function, routines: Routines, plan: Plan) -> None:
     """Take each row through all layers, then the next: tiles of one row."""
     parameters, x, y, rows, scratch, flags = f.arguments
-    work = _Work(f, routines, plan, 1, parameters, scratch, plan.scratch(1, 1))
+    work = _Work.of(f, routines, plan, 1, parameters, scratch, plan.scratch(1, 1))
     one = f.i64(1)
     with f.loop(rows) as loop:
-        values = work.input(x, loop.index, one, one, flags)
+        values = work.input(x, loop.index, one, 1, flags)
         values = work.by_rows_from(0, len(plan.layers), values, one)
         work.finish(values, _out(plan, y, loop.index, flags), one, flags)
 
@@ -176,36 +195,51 @@ def blocks(f: Function, routines: Routines, plan: Plan) -> None:
     A block whose input turns out dense may go by columns from the first layer on.
     """
     parameters, x, y, count, scratch, flags = f.arguments
-    work = _Work(f, routines, plan, plan.target.rows, parameters, scratch, plan.scratch(plan.block_rows, plan.target.rows))
-    turn, layers, lanes = plan.turn, len(plan.layers), plan.target.lanes
+    size = plan.scratch(plan.block_rows, plan.target.rows)
+    work = _Work.of(f, routines, plan, plan.target.rows, parameters, scratch, size)
+    turn, lanes = plan.turn, plan.target.lanes
     with f.loop(count, step=plan.block_rows) as loop:
         first = loop.index
         left = count - first
         rows = (left < plan.block_rows).choose(left, plan.block_rows)
-        tiles = (rows + (work.rows - 1)) // work.rows
-        values = work.input(x, first, rows, tiles, flags)
+        tiles = _tiles(rows, work.rows)
+        values = work.input(x, first, rows, work.rows if turn else lanes, flags)
+        y_here = _out(plan, y, first, flags)
         fetch(f, plan, x, first + plan.block_rows, flags)
         if plan.turns_dense:
             dense = work.search(0, values, tiles).differs(0) & rows.equals(lanes)
             with f.either(dense) as (by_columns, by_rows):
                 with by_columns:
-                    work.by_columns_from(0, values, _out(plan, y, first, flags), flags)
+                    work.by_columns_from(0, values, y_here, flags)
                 with by_rows:
-                    _finish_block(work, work.by_rows_from(1, turn, work.by_rows(0, values, tiles), tiles), y, first, rows, flags)
+                    values = work.by_rows_from(1, turn, work.by_rows(0, values, tiles), tiles)
+                    _turn_and_finish(work, values, y_here, rows, flags)
         else:
-            _finish_block(work, work.by_rows_from(0, turn, values, tiles), y, first, rows, flags)
+            _turn_and_finish(work, work.by_rows_from(0, turn, values, tiles), y_here, rows, flags)
 
 
-def _finish_block(work: _Work, values: _Values, y: Pointer, first: Value, rows: Value, flags: Value) -> None:
+def _turn_and_finish(work: _Work, values: _Values, y: Pointer, rows: Value, flags: Value) -> None:
+    """Take a block through the layers from ``plan.turn`` on, and hand it out.
+
+    for each group: by columns; the rest, if it fills most of a group, too, with rows that mean nothing beyond the last;
+    else row by row
+    """
     f, plan = work.f, work.plan
-    turn, lanes, done = plan.turn, plan.target.lanes, f.i64(0)
-    if turn < len(plan.layers):
-        done = rows - rows % lanes
-        with f.loop(done, step=lanes) as loop:
-            out = _out(plan, y, first + loop.index, flags)
-            work.by_columns_from(turn, values.rows_from(loop.index), out, flags)
-    with f.when(rows > done):
-        rest = rows - done
-        tiles = (rest + (work.rows - 1)) // work.rows
-        values = work.by_rows_from(turn, len(plan.layers), values.rows_from(done), tiles)
-        work.finish(values, _out(plan, y, first + done, flags), rest, flags)
+    if plan.turn == len(plan.layers):
+        work.finish(values, y, rows, flags)
+        return
+    lanes = plan.target.lanes
+    whole = rows - rows % lanes
+    with f.loop(whole, step=lanes) as loop:
+        work.by_columns_from(plan.turn, values.rows_from(loop.index), _out(plan, y, loop.index, flags), flags)
+    rest, y_rest = rows - whole, _out(plan, y, whole, flags)
+    values = values.rows_from(whole)
+    with f.either(rest > lanes // 2) as (most, few):
+        with most:
+            work.by_columns_from(plan.turn, values, work.answer, flags)
+            size = (flags & DECIDE).differs(0).choose(f.i64(2), plan.outputs)
+            work.routines.call(f, copy_floats, (), y_rest, work.answer, rest * size)
+        with few, f.loop(rest) as loop:
+            single, one = work.one_row(), f.i64(1)
+            row = single.by_rows_from(plan.turn, len(plan.layers), values.rows_from(loop.index), one)
+            single.finish(row, _out(plan, y_rest, loop.index, flags), one, flags)

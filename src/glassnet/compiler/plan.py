@@ -100,11 +100,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Scratch:
-    """Where things lie in scratch memory, in floats: a second buffer of rows, the lists, the columns, the end."""
+    """Where things lie in scratch memory, in floats; the first buffer of rows is at the start, ``buffer`` long."""
 
     buffer: int
     lists: int
     columns: int
+    answer: int
     end: int
 
 
@@ -156,8 +157,10 @@ class Plan:
         buffer = rows * max(max(layer.input_stride, layer.output_stride) for layer in self.layers)
         searched = max((list_floats(layer.inputs) for layer in self.layers if layer.searches), default=0)
         columns = 2 * buffer + searched * (rows // tile_rows)
-        end = columns + (2 * self.column_floats if rows > 1 else 0)
-        return Scratch(buffer, 2 * buffer, columns, end)
+        answer = end = columns + (2 * self.column_floats if rows > 1 else 0)
+        if answer > columns:
+            end += max(self.target.lanes * max(self.outputs, 2), 2 * buffer // rows)
+        return Scratch(buffer, 2 * buffer, columns, answer, end)
 
     @property
     def scratch_floats(self) -> int:

@@ -65,11 +65,11 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
         for target in (
             # 32 registers: 4·4 sums + 4 weights + 1 input. More rows (6·4 = 24 sums) gained nothing when measured:
             # 16 chains hide the latency, LLVM spills none of them, and 4 rows share more zeros than 6 do.
-            Target("avx512", lanes=16, rows=4, vectors=4, columns=28, requires=_AVX512[:4], scalef=True),
+            Target("avx512", lanes=16, rows=4, vectors=4, columns=16, requires=_AVX512[:4], scalef=True),
             # 16 registers: 4·3 sums + 3 weights + 1 input.
-            Target("avx2", lanes=8, rows=4, vectors=3, columns=13, requires=("avx2", "fma"), without=_AVX512),
+            Target("avx2", lanes=8, rows=4, vectors=3, columns=12, requires=("avx2", "fma"), without=_AVX512),
             # 32 registers: 4·6 sums + 6 weights + 1 for the inputs, which are taken by lane.
-            Target("neon", lanes=4, rows=4, vectors=6, columns=24, requires=("neon",)),
+            Target("neon", lanes=4, rows=4, vectors=6, columns=16, requires=("neon",)),
             # 16 registers, and no fused multiply-add: the C library's fmaf answers, slowly and rightly.
             Target("sse", lanes=4, rows=2, vectors=2, columns=8, without=_AVX),
         )
