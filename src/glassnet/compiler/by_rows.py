@@ -122,32 +122,30 @@ def _softmax(f: Function, row: Pointer, count: int, *, logarithm: bool) -> None:
     """
     kind = vector(F32, LINE)
     whole, rest = divmod(count, LINE)
-    tail = f.lane_numbers(LINE) < rest
+    if rest:  # what fills up the last line counts for nothing: exp(-inf) is 0
+        at = row.at(F32, whole * LINE)
+        at.store((f.lane_numbers(LINE) < rest).choose(at.load(kind), float("-inf")))
 
-    def chunk(at: Value | int, last: bool) -> Value:
-        value = row.at(F32, at).load(kind)
-        return tail.choose(value, float("-inf")) if last else value
+    def over_row(start: float, step: Callable[[Value, Pointer], Value], combine: Callable[[Value, Value], Value]) -> Value:
+        with f.loop(count, step=LINE, carry=[f.constant(kind, start)]) as loop:
+            loop.carry = [step(loop.carry[0], row.at(F32, loop.index))]
+        result = loop.carry[0]
+        for half in (8, 4, 2, 1):
+            result = combine(result.lanes(range(half)), result.lanes(range(half, 2 * half)))
+        return result.lane(0).splat(LINE)
 
-    def over_row(start: Value, step: Callable[[Value, Value], Value]) -> Value:
-        with f.loop(whole * LINE, step=LINE, carry=[start]) as loop:
-            loop.carry = [step(loop.carry[0], chunk(loop.index, last=False))]
-        return step(loop.carry[0], chunk(whole * LINE, last=True)) if rest else loop.carry[0]
+    def add_exponential(total: Value, at: Pointer) -> Value:
+        e = functions.exp_negative(at.load(kind) - largest)
+        if not logarithm:
+            at.store(e)
+        return total + e
 
-    largest = _across(over_row(f.constant(kind, float("-inf")), functions.larger), functions.larger).splat(LINE)
-    total = over_row(f.constant(kind, 0.0), lambda total, value: total + functions.exp_negative(value - largest))
-    total = _across(total, lambda one, other: one + other).splat(LINE)
+    largest = over_row(float("-inf"), lambda most, at: functions.larger(most, at.load(kind)), functions.larger)
+    total = over_row(0.0, add_exponential, lambda one, other: one + other)
     shift = functions.log_positive(total) if logarithm else None
-    with f.loop(whole * LINE + (LINE if rest else 0), step=LINE) as loop:
+    with f.loop(count, step=LINE) as loop:
         at = row.at(F32, loop.index)
-        shifted = at.load(kind) - largest
-        at.store(shifted - shift if shift else functions.exp_negative(shifted) / total)
-
-
-def _across(value: Value, combine: Callable[[Value, Value], Value]) -> Value:
-    """Combine the 16 lanes in halves."""
-    for half in (8, 4, 2, 1):
-        value = combine(value.lanes(range(half)), value.lanes(range(half, 2 * half)))
-    return value.lane(0)
+        at.store(at.load(kind) - largest - shift if shift else at.load(kind) / total)
 
 
 # --- epilogues ----------------------------------------------------------------------------------------------
@@ -180,17 +178,20 @@ def is_expensive(epilogue: Epilogue) -> bool:
 # --- a layer ------------------------------------------------------------------------------------------------
 
 
-@routine(I64, source=POINTER, stride=I64, tiles=I64, lists=POINTER)
+@routine(I64, source=POINTER, stride=I64, tiles=I64, lists=POINTER, every=POINTER)
 def search(f: Function, routines: Routines, inputs: int, rows: int) -> Value:
     """List the live columns of each tile; returns whether all tiles are dense.
 
-    for each tile: lists[tile] = live columns
+    for each tile: lists[tile] = how many, where they are listed, the list of live columns itself
+    every: the list of all columns, for tiles in which there is nothing to skip.
     """
-    source, stride, tiles, lists = f.arguments
+    source, stride, tiles, lists, every = f.arguments
     with f.loop(tiles, carry=[f.i64(1)]) as loop:
         at = lists.at(I32, loop.index * list_floats(inputs))
-        found = _live_columns(f, at.at(I32, LINE), source.at(F32, loop.index * rows * stride), stride, inputs, rows)
+        columns = at.at(I32, LINE)
+        found = _live_columns(f, columns, source.at(F32, loop.index * rows * stride), stride, inputs, rows)
         at.store(found)
+        at.at(I64, 1).store(found.equals(inputs).choose(every, columns))
         loop.carry = [loop.carry[0] & found.equals(inputs).widen(I64)]
     all_dense: Value = loop.carry[0]
     return all_dense
@@ -242,7 +243,7 @@ class Place:
 def layer_by_rows(f: Function, routines: Routines, layer: Layer, rows: int) -> None:
     """Compute one dense layer over tiles; their live columns have been listed where it searches.
 
-    for each panel: for each tile: if live columns < 7/8 of all: sums over the list, else over all columns
+    for each panel: for each tile: sums over its live columns if the layer searches, else over all
     an expensive activation then runs over the rows in a loop of its own
     """
     bias, source, stride, target, tiles, lists = f.arguments
@@ -260,16 +261,11 @@ def layer_by_rows(f: Function, routines: Routines, layer: Layer, rows: int) -> N
             with f.loop(tiles) as loop:
                 at = source.at(F32, loop.index * rows * stride)
                 each = [at.at(F32, stride * row) for row in range(rows)]
+                live = None
                 if layer.searches:
-                    live = lists.at(I32, loop.index * list_floats(layer.inputs))
-                    length = live.load(I64)
-                    with f.either(length < layer.inputs * 7 // 8) as (sparse, dense):
-                        with sparse:
-                            _sums(f, layer, place, each, loop.index * rows, (live.at(I32, LINE), length))
-                        with dense:
-                            _sums(f, layer, place, each, loop.index * rows, None)
-                else:
-                    _sums(f, layer, place, each, loop.index * rows, None)
+                    listed = lists.at(I32, loop.index * list_floats(layer.inputs))
+                    live = listed.at(I64, 1).load_pointer(), listed.load(I64)
+                _sums(f, layer, place, each, loop.index * rows, live)
         column += panel.count * panel.width
         offset += panel.count * panel.width * layer.inputs
     if _has_pass(layer):

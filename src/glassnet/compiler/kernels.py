@@ -16,7 +16,7 @@ from llvmlite import ir
 
 from glassnet.compiler.by_columns import finish_columns, layer_by_columns, turn_in
 from glassnet.compiler.by_rows import copy_floats, fetch, finish_rows, layer_by_rows, search, stage
-from glassnet.compiler.language import F32, I8, I64, POINTER, VOID, Function, Pointer, Value
+from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
 from glassnet.compiler.plan import Plan, Scratch
 from glassnet.compiler.routines import Routines, routine
 
@@ -126,7 +126,8 @@ class _Work:
     def search(self, number: int, values: _Values, tiles: Value) -> Value:
         """List the live columns of what a layer reads; returns whether there are none to skip."""
         shapes = (self.plan.layers[number].inputs, self.rows)
-        return self.routines.call(self.f, search, shapes, values.at, values.stride, tiles, self.lists)
+        every = self.parameters.at(I32, self.plan.every_column)
+        return self.routines.call(self.f, search, shapes, values.at, values.stride, tiles, self.lists, every)
 
     def by_rows(self, number: int, values: _Values, tiles: Value) -> _Values:
         """Return what a layer makes of tiles; their live columns have been listed if it searches."""

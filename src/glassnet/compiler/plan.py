@@ -139,10 +139,15 @@ class Plan:
         return self.layers[-1].outputs
 
     @property
-    def parameter_floats(self) -> int:
-        """Size of the packed parameters."""
+    def every_column(self) -> int:
+        """Where the list of all columns starts, beside the packed parameters."""
         last = self.layers[-1]
         return last.weights + _padded(last.inputs * last.width)
+
+    @property
+    def parameter_floats(self) -> int:
+        """Size of the packed parameters, with the list of all columns."""
+        return self.every_column + max((_padded(layer.inputs) for layer in self.layers if layer.searches), default=0)
 
     @property
     def column_floats(self) -> int:
@@ -290,9 +295,11 @@ def _is_finite(layer: Dense) -> bool:
 def pack(plan: Plan, links: Sequence[Link]) -> npt.NDArray[np.float32]:
     """Lay the parameters out as the plan says: for each layer the bias, then panel by panel ``(inputs, width)``.
 
-    Padding is zero. A bias of -0 becomes +0, so that sums start the same whatever is skipped.
+    Behind them the numbers of all columns are listed, for layers that search. Padding is zero. A bias of -0 becomes +0, so that sums start the same whatever is skipped.
     """
     packed = aligned(plan.parameter_floats)
+    columns = packed[plan.every_column :].view(np.int32)
+    columns[:] = np.arange(columns.size)
     for layer, planned in zip((link.layer for link in links), plan.layers, strict=True):
         weights = np.zeros((layer.inputs, planned.width), np.float32)
         weights[:, : layer.outputs] = layer.weights
