@@ -213,12 +213,12 @@ def _softmax(f: Function, values: Pointer, count: int, lanes: int, *, logarithm:
 
     if whole:
         with f.loop(whole, step=LINE, carry=totals) as loop:
-            loop.carry = [total + term(loop.index + l) for l, total in enumerate(loop.carry)]
+            loop.carry = [total + term(loop.index + lane) for lane, total in enumerate(loop.carry)]
         totals = loop.carry
     rest = [term(f.i64(j)) for j in range(whole, count)]
     totals = [total + term for total, term in zip(totals, rest, strict=False)] + totals[len(rest) :]
     for half in (8, 4, 2, 1):
-        totals = [totals[l] + totals[l + half] for l in range(half)]
+        totals = [totals[lane] + totals[lane + half] for lane in range(half)]
     total = totals[0]
     shift = functions.log_positive(total) if logarithm else None
     with f.loop(count) as loop:

@@ -126,7 +126,9 @@ def _softmax(f: Function, row: Pointer, count: int, *, logarithm: bool) -> None:
         at = row.at(F32, whole * LINE)
         at.store((f.lane_numbers(LINE) < rest).choose(at.load(kind), float("-inf")))
 
-    def over_row(start: float, step: Callable[[Value, Pointer], Value], combine: Callable[[Value, Value], Value]) -> Value:
+    def over_row(
+        start: float, step: Callable[[Value, Pointer], Value], combine: Callable[[Value, Value], Value]
+    ) -> Value:
         with f.loop(count, step=LINE, carry=[f.constant(kind, start)]) as loop:
             loop.carry = [step(loop.carry[0], row.at(F32, loop.index))]
         result = loop.carry[0]

@@ -29,8 +29,8 @@ HAS_ENTRY = sys.implementation.name == "cpython" and sys.byteorder == "little" a
 
 # The functions of CPython and NumPy that the code calls; the linker is given their addresses.
 IMPORTS = (
-    "PyTuple_GetItem", "PyTuple_Size", "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyMem_RawMalloc", "PyMem_RawFree",
-    "PyEval_SaveThread", "PyEval_RestoreThread", "PyArray_New",
+    "PyTuple_GetItem", "PyTuple_Size", "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyErr_NoMemory",
+    "PyMem_RawMalloc", "PyMem_RawFree", "PyEval_SaveThread", "PyEval_RestoreThread", "PyArray_New",
 )  # fmt: skip
 PY_ARRAY_NEW = 93  # its index in NumPy's table of functions
 
@@ -98,27 +98,10 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
         width = x.is_uint8().choose(f.i64(1), f.i64(4))
         before = out.data().at(F32, rows * plan.outputs) <= x.data()
         leave_unless(before | (x.data().at(I8, rows * plan.inputs * width) <= out.data()))
-    answer = f.stack(POINTER, 1)
-    with f.either(has_out) as (given, new):
-        with given:
-            out = _Fields(arguments.at(I64, 1).load_pointer())
-            f.call("Py_IncRef", VOID, out.address)
-            answer.store(out.address)
-        with new:
-            answer.store(_new_array(f, plan, field, rows, is_batch))
-    y = answer.load_pointer()
+    y = _answer(f, plan, field, has_out, arguments, rows, is_batch)
     with f.when(y.differs(f.null())):
         flags = field["flags"].load(I64) | x.is_uint8().widen(I64) * UINT8
-        given = (field["parameters"].load_pointer(), x.data(), _Fields(y).data(), rows, flags)
-        done = f.stack(I64, 1)
-        with f.either(rows <= plan.few) as (few, many):
-            with few:
-                done.store(f.call("run_few", I64, *given))
-            with many:
-                done.store(f.call("run_many", I64, *given))
-        with f.when(done.load(I64).equals(0)):
-            f.call("Py_DecRef", VOID, y)
-            f.give(f.call_pointer("PyObject_Vectorcall", field["fallback"].load_pointer(), arguments, count, names))
+        _run(f, plan, y, field["parameters"].load_pointer(), x.data(), _Fields(y).data(), rows, flags)
     f.give(y)
 
 
@@ -161,6 +144,27 @@ def _decides(field: Mapping[str, Pointer]) -> Value:
     return (field["flags"].load(I64) & DECIDE).differs(0)
 
 
+def _answer(
+    f: Function,
+    plan: Plan,
+    field: Mapping[str, Pointer],
+    has_out: Value,
+    arguments: Pointer,
+    rows: Value,
+    is_batch: Value,
+) -> Pointer:
+    """Return the array that the answer goes to: ``out``, or a new one, or null where there is no memory for it."""
+    answer = f.stack(POINTER, 1)
+    with f.either(has_out) as (given, new):
+        with given:
+            out = arguments.at(I64, 1).load_pointer()
+            f.call("Py_IncRef", VOID, out)
+            answer.store(out)
+        with new:
+            answer.store(_new_array(f, plan, field, rows, is_batch))
+    return answer.load_pointer()
+
+
 def _new_array(f: Function, plan: Plan, field: Mapping[str, Pointer], rows: Value, is_batch: Value) -> Pointer:
     """Return a new ndarray for the answer: (rows, outputs) or (outputs,) float32, or (rows,) or () int64."""
     decides = _decides(field)
@@ -174,12 +178,25 @@ def _new_array(f: Function, plan: Plan, field: Mapping[str, Pointer], rows: Valu
     return f.call_pointer("PyArray_New", array_type, axes, shape, kind, f.null(), f.null(), zero, zero, f.null())
 
 
+def _run(f: Function, plan: Plan, y: Pointer, *arguments: Value) -> None:
+    """Call the kernel; where there is no memory for it, let go of the answer and give null."""
+    done = f.stack(I64, 1)
+    with f.either(arguments[3] <= plan.few) as (few, many):
+        with few:
+            done.store(f.call("run_few", I64, *arguments))
+        with many:
+            done.store(f.call("run_many", I64, *arguments))
+    with f.when(done.load(I64).equals(0)):
+        f.call("Py_DecRef", VOID, y)
+        f.give(f.null())
+
+
 def _emit_run(module: ir.Module, plan: Plan, name: str, scratch_floats: int) -> None:
     """Emit ``run(parameters, x, y, rows, flags)``, a function of its own so that its scratch memory is on the stack
     only while it runs.
 
-    scratch = memory, on the stack if it is not too much, else return 0; forward(…), without the GIL where that takes
-    long; return 1
+    scratch = memory, on the stack if it is not too much, or raise MemoryError and return 0
+    forward(…), without the GIL where that takes long; return 1
     """
     kinds = {"parameters": POINTER, "x": POINTER, "y": POINTER, "rows": I64, "flags": I64}
     f = Function(module, name, I64, kinds, internal=True)
@@ -187,6 +204,7 @@ def _emit_run(module: ir.Module, plan: Plan, name: str, scratch_floats: int) -> 
     on_stack = scratch_floats <= STACK_FLOATS
     scratch = f.stack(F32, scratch_floats) if on_stack else f.call_pointer("PyMem_RawMalloc", f.i64(4 * scratch_floats))
     with f.when(scratch.equals(f.null())):
+        f.call_pointer("PyErr_NoMemory")
         f.give(f.i64(0))
     arguments = (parameters, x, y, rows, scratch, flags)
     with f.either(rows * plan.multiplications > LONG_CALL) as (long, short):

@@ -2,9 +2,9 @@
 
     forward(parameters, x, y, rows, scratch, flags)
 
-Row by row for a few rows; else in blocks, whose layers are computed by rows (``by_rows``) and, from the one on that the
-plan names, by columns (``by_columns``). The sum of each output is one chain of fused multiply-adds, k ascending from the
-bias; a form only decides which chains run side by side, so it never changes a bit of the result.
+Row by row for a few rows; else in blocks, whose layers are computed by rows (``by_rows``) and, from the one on that
+the plan names, by columns (``by_columns``). The sum of each output is one chain of fused multiply-adds, k ascending
+from the bias; a form only decides which chains run side by side, so it never changes a bit of the result.
 """
 
 from __future__ import annotations
@@ -99,7 +99,14 @@ class _Work:
 
     @classmethod
     def of(
-        cls, f: Function, routines: Routines, plan: Plan, rows: int, parameters: Pointer, scratch: Pointer, size: Scratch
+        cls,
+        f: Function,
+        routines: Routines,
+        plan: Plan,
+        rows: int,
+        parameters: Pointer,
+        scratch: Pointer,
+        size: Scratch,
     ) -> _Work:
         """Return what works in a piece of scratch memory."""
         lists, columns, answer = (scratch.at(F32, at) for at in (size.lists, size.columns, size.answer))
@@ -112,7 +119,7 @@ class _Work:
         return dataclasses.replace(self, rows=1, buffers=(self.answer, self.answer.at(F32, row)))
 
     def input(self, x: Pointer, first: Value, rows: Value, unit: int, flags: Value) -> _Values:
-        """Return rows as float32: where they lie, or a copy of those that are uint8 or do not fill tiles of ``unit``."""
+        """Return rows as float32: where they lie, or a copy if they are uint8 or do not fill tiles of ``unit`` rows."""
         f, plan, layer = self.f, self.plan, self.plan.layers[0]
         given = x.at(F32, first * plan.inputs)
         filled = _tiles(rows, unit) * unit
@@ -121,7 +128,7 @@ class _Work:
             shapes = (plan.inputs, layer.input_stride, plan.scale, plan.shift)
             self.routines.call(f, stage, shapes, self.buffers[0], x, first, first + rows - 1, filled, flags)
         stride = copied.choose(f.i64(layer.input_stride), layer.inputs)
-        return _Values(copied.choose(self.buffers[0], given), stride)
+        return _Values(Pointer(f, copied.choose(self.buffers[0], given).v), stride)
 
     def search(self, number: int, values: _Values, tiles: Value) -> Value:
         """List the live columns of what a layer reads; returns whether there are none to skip."""

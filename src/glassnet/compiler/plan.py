@@ -232,7 +232,8 @@ def make_plan(
         )
         at = planned[-1].weights + _padded(layer.inputs * width)
     turn = _turn(planned, target, first=1 if planned[0].searches else 0)
-    turns_dense = planned[0].searches and _turn(planned, target, first=0) == 0
+    # Blocks are single groups then, which would read large weights too often.
+    turns_dense = planned[0].searches and at <= CACHED_WEIGHTS and _turn(planned, target, first=0) == 0
     widest = max(max(layer.input_stride, layer.output_stride) for layer in planned)
     rows = MOST_ROWS if at > CACHED_WEIGHTS else min(MOST_ROWS, BUFFER_FLOATS // widest)
     unit = target.rows if turn == len(planned) and not turns_dense else target.lanes
@@ -295,7 +296,8 @@ def _is_finite(layer: Dense) -> bool:
 def pack(plan: Plan, links: Sequence[Link]) -> npt.NDArray[np.float32]:
     """Lay the parameters out as the plan says: for each layer the bias, then panel by panel ``(inputs, width)``.
 
-    Behind them the numbers of all columns are listed, for layers that search. Padding is zero. A bias of -0 becomes +0, so that sums start the same whatever is skipped.
+    Behind them the numbers of all columns are listed, for layers that search. Padding is zero. A bias of -0 becomes
+    +0, so that sums start the same whatever is skipped.
     """
     packed = aligned(plan.parameter_floats)
     columns = packed[plan.every_column :].view(np.int32)

@@ -47,7 +47,5 @@ class Routines:
         return f.call(self._names[key], wanted.result, *arguments)
 
     def _emit(self, wanted: Routine, shapes: tuple[Hashable, ...], name: str) -> None:
-        inside = Function(
-            self.module, name, wanted.result, wanted.arguments, internal=True, scalef=self.target.scalef
-        )
+        inside = Function(self.module, name, wanted.result, wanted.arguments, internal=True, scalef=self.target.scalef)
         inside.give(wanted.emit(inside, self, *shapes))

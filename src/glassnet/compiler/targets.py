@@ -26,7 +26,8 @@ class Target:
     """A family of processors.
 
     lanes: float32 values in a register. rows, vectors: the tile, rows of the batch by registers of outputs.
-    columns: outputs that are computed together by columns, at most. requires: the LLVM features a processor must have, all of them. without: those switched off to get this
+    columns: outputs that are computed together by columns, at most. requires: the LLVM features a processor must
+    have, all of them. without: those switched off to get this
     target on a better processor. scalef: whether x · 2ⁿ is one instruction.
     """
 
@@ -45,7 +46,7 @@ class Target:
         return self.lanes * self.vectors
 
     def parts(self, outputs: int) -> tuple[Part, ...]:
-        """Return how a panel of so many outputs is cut to be computed by columns: equal parts where that is possible."""
+        """Return how so many outputs of a panel are cut to be computed by columns: in equal parts where they can be."""
         fewest = math.ceil(outputs / self.columns)
         count = next((n for n in (fewest, fewest + 1) if outputs % n == 0), fewest)
         width, wider = divmod(outputs, count)
