@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from glassnet.activations import Activation
 from glassnet.compiler import functions
 from glassnet.compiler.by_rows import activate, elementwise, is_expensive
-from glassnet.compiler.language import F32, I32, I64, POINTER, Function, Pointer, Value, vector
+from glassnet.compiler.language import F32, I8, I32, I64, POINTER, Function, Pointer, Value, vector
 from glassnet.compiler.plan import LINE, Layer
 from glassnet.compiler.routines import Routines, routine
 
@@ -105,8 +105,8 @@ def _turned(rows: Sequence[Value]) -> list[Value]:
 # --- a layer ------------------------------------------------------------------------------------------------
 
 
-@routine(bias=POINTER, source=POINTER, target=POINTER)
-def layer_by_columns(f: Function, routines: Routines, layer: Layer) -> None:
+@routine(bias=POINTER, source=POINTER, target=POINTER, ahead=POINTER)
+def layer_by_columns(f: Function, routines: Routines, layer: Layer, fetches: bool) -> None:
     """Compute one dense layer over a group.
 
     for each panel: for each part of it, some neighbouring outputs j:
@@ -114,12 +114,15 @@ def layer_by_columns(f: Function, routines: Routines, layer: Layer) -> None:
         for k in 0 … inputs: acc[j] = fma(x[k], w[k][j], acc[j])
         out[j] = epilogue(acc[j] + 0)
     an expensive activation then runs over the columns in a loop of its own
+    fetches: on the way, as many bytes as the group has are asked for from ``ahead`` on, a few in each turn of the loop:
+    all at once they would wait for each other.
     """
-    bias, source, target = f.arguments
+    bias, source, target, ahead = f.arguments
     lanes = routines.target.lanes
     kind = vector(F32, lanes)
     weights = bias.at(F32, layer.weights - layer.bias)
     expensive = is_expensive(layer.epilogue)
+    step = -(-4 * lanes * routines.target.columns // layer.outputs)
     column, offset = 0, 0
     for panel in layer.panels:
         outputs = min(panel.width, layer.outputs - column)
@@ -136,6 +139,8 @@ def layer_by_columns(f: Function, routines: Routines, layer: Layer) -> None:
                     with f.loop(layer.inputs, carry=totals) as ks:
                         x = source.at(F32, ks.index * lanes).load(kind)
                         row = matrix.at(F32, ks.index * panel.width)
+                        if fetches:
+                            f.prefetch(ahead.at(I8, (loop.index * layer.inputs + ks.index) * step))
                         ks.carry = [
                             f.fma(x, row.at(F32, j).load(F32).splat(lanes), total) for j, total in enumerate(ks.carry)
                         ]

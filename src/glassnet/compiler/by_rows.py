@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from glassnet.activations import Activation
 from glassnet.compiler import functions
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, Function, Pointer, Value, vector
-from glassnet.compiler.plan import LINE, Epilogue, Layer, Limits, Panel, Plan, list_floats
+from glassnet.compiler.plan import LINE, Epilogue, Layer, Limits, Panel, list_floats
 from glassnet.compiler.routines import Routines, routine
-
-CACHE_LINE_BYTES = 64
 
 # So cheap that they are applied to the sums in registers; the others get a loop of their own, which keeps the
 # code small and costs one store and one load.
@@ -45,14 +43,6 @@ def stage(f: Function, routines: Routines, inputs: int, stride: int, scale: floa
                     at.at(F32, k).store(number + shift if shift else number)
             with floats:
                 copy(f, at, x.at(F32, row * inputs), inputs)
-
-
-def fetch(f: Function, plan: Plan, x: Pointer, first: Value, flags: Value) -> None:
-    """Ask for the rows of the next block to be brought near; beyond the batch's end this is without effect."""
-    size = (flags & 1).differs(0).choose(f.i64(1), 4) * plan.inputs
-    at = x.at(I8, first * size)
-    with f.loop(size * plan.block_rows, step=CACHE_LINE_BYTES) as loop:
-        f.prefetch(at.at(I8, loop.index))
 
 
 def copy(f: Function, to: Pointer, source: Pointer, count: int) -> None:

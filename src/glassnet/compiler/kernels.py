@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from glassnet.compiler.by_columns import finish_columns, layer_by_columns, turn_in
-from glassnet.compiler.by_rows import copy_floats, fetch, finish_rows, layer_by_rows, search, stage
+from glassnet.compiler.by_rows import copy_floats, finish_rows, layer_by_rows, search, stage
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
 from glassnet.compiler.plan import Plan, Scratch
 from glassnet.compiler.routines import Routines, routine
+
+CACHE_LINE_BYTES = 64
 
 # The flags of a call.
 UINT8 = 1  # x holds uint8
@@ -48,13 +50,25 @@ def _emit_forward(f: Function, routines: Routines, plan: Plan) -> None:
     with f.when(together > 0):
         routines.call(f, blocks, (plan,), *f.arguments[:3], together, scratch, flags)
     with f.when(alone > 0):
-        x_bytes = _is_uint8(flags).choose(f.i64(1), 4) * plan.inputs
-        rest = (x.at(I8, together * x_bytes), _out(plan, y, together, flags), alone)
+        rest = (_in(plan, x, together, flags), _out(plan, y, together, flags), alone)
         routines.call(f, one_by_one, (plan,), parameters, *rest, scratch, flags)
 
 
 def _is_uint8(flags: Value) -> Value:
     return (flags & UINT8).differs(0)
+
+
+def _in(plan: Plan, x: Pointer, row: Value, flags: Value) -> Pointer:
+    """Return where a row comes from."""
+    return x.at(I8, row * _is_uint8(flags).choose(x.f.i64(1), 4) * plan.inputs)
+
+
+def _fetch(plan: Plan, ahead: Pointer, flags: Value) -> None:
+    """Ask for a block's rows to be brought near; what is beyond the batch's end does no harm."""
+    f = ahead.f
+    size = _is_uint8(flags).choose(f.i64(1), 4) * (plan.inputs * plan.block_rows)
+    with f.loop(size, step=CACHE_LINE_BYTES) as loop:
+        f.prefetch(ahead.at(I8, loop.index))
 
 
 def _out(plan: Plan, y: Pointer, row: Value, flags: Value) -> Pointer:
@@ -159,24 +173,27 @@ class _Work:
         last = self.plan.layers[-1].anywhere()
         self.routines.call(self.f, finish_rows, (last,), values.at, y, rows, flags & DECIDE)
 
-    def by_columns_from(self, number: int, values: _Values, y: Pointer, flags: Value) -> None:
-        """Take a group of rows through the layers from ``number`` on, and hand it out."""
+    def by_columns_from(
+        self, number: int, values: _Values, y: Pointer, flags: Value, ahead: Pointer | None = None
+    ) -> None:
+        """Take a group of rows through the layers from ``number`` on, and hand it out; fetch what comes ``ahead``."""
         arguments = (self.parameters, values.at, values.stride, self.columns, y, flags & DECIDE)
-        self.routines.call(self.f, group, (self.plan, number), *arguments)
+        shapes = (self.plan, number, ahead is not None)
+        self.routines.call(self.f, group, shapes, *arguments, ahead or self.f.null())
 
 
-@routine(parameters=POINTER, source=POINTER, stride=I64, columns=POINTER, y=POINTER, decide=I64)
-def group(f: Function, routines: Routines, plan: Plan, number: int) -> None:
+@routine(parameters=POINTER, source=POINTER, stride=I64, columns=POINTER, y=POINTER, decide=I64, ahead=POINTER)
+def group(f: Function, routines: Routines, plan: Plan, number: int, fetches: bool) -> None:
     """Take a group of rows through the layers from ``number`` on, by columns, and hand it out."""
-    parameters, source, stride, columns, y, decide = f.arguments
+    parameters, source, stride, columns, y, decide, ahead = f.arguments
     size = plan.column_floats
     halves = (columns, columns.at(F32, size))
     routines.call(f, turn_in, (), source, stride, f.i64(plan.layers[number].inputs), halves[number % 2])
     for each in range(number, len(plan.layers)):
         layer = plan.layers[each]
         bias = parameters.at(F32, layer.bias)
-        arguments = (bias, halves[each % 2], halves[(each + 1) % 2])
-        routines.call(f, layer_by_columns, (layer.anywhere(),), *arguments)
+        arguments = (bias, halves[each % 2], halves[(each + 1) % 2], ahead)
+        routines.call(f, layer_by_columns, (layer.anywhere(), fetches and each == number), *arguments)
     last = plan.layers[-1].anywhere()
     routines.call(f, finish_columns, (last,), halves[len(plan.layers) % 2], y, decide)
 
@@ -212,17 +229,20 @@ def blocks(f: Function, routines: Routines, plan: Plan) -> None:
         rows = (left < plan.block_rows).choose(left, plan.block_rows)
         tiles = _tiles(rows, work.rows)
         values = work.input(x, first, rows, work.rows if turn else lanes, flags)
-        y_here = _out(plan, y, first, flags)
-        fetch(f, plan, x, first + plan.block_rows, flags)
+        y_here, ahead = _out(plan, y, first, flags), _in(plan, x, first + plan.block_rows, flags)
         if plan.turns_dense:
             dense = work.search(0, values, tiles).differs(0) & rows.equals(lanes)
             with f.either(dense) as (by_columns, by_rows):
                 with by_columns:
-                    work.by_columns_from(0, values, y_here, flags)
+                    work.by_columns_from(0, values, y_here, flags, ahead)
                 with by_rows:
+                    with f.when(left > plan.block_rows):
+                        _fetch(plan, ahead, flags)
                     values = work.by_rows_from(1, turn, work.by_rows(0, values, tiles), tiles)
                     _turn_and_finish(work, values, y_here, rows, flags)
         else:
+            with f.when(left > plan.block_rows):
+                _fetch(plan, ahead, flags)
             _turn_and_finish(work, work.by_rows_from(0, turn, values, tiles), y_here, rows, flags)
 
 
