@@ -17,7 +17,7 @@ from llvmlite import ir
 from glassnet.compiler.by_columns import finish_columns, layer_by_columns, turn_in
 from glassnet.compiler.by_rows import copy_floats, finish_rows, layer_by_rows, search, stage
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
-from glassnet.compiler.plan import Plan, Scratch
+from glassnet.compiler.plan import Plan, Scratch, list_floats
 from glassnet.compiler.routines import Routines, routine
 
 CACHE_LINE_BYTES = 64
@@ -132,23 +132,35 @@ class _Work:
         row = self.plan.scratch(1, 1).buffer
         return dataclasses.replace(self, rows=1, buffers=(self.answer, self.answer.at(F32, row)))
 
-    def input(self, x: Pointer, first: Value, rows: Value, unit: int, flags: Value) -> _Values:
-        """Return rows as float32: where they lie, or a copy if they are uint8 or do not fill tiles of ``unit`` rows."""
+    def input(self, x: Pointer, first: Value, rows: Value, unit: int, flags: Value) -> tuple[_Values, Value]:
+        """Return rows as float32, and whether there are no zeros to skip in them, if the first layer searches.
+
+        Where they lie, or a copy if they are uint8 or do not fill tiles of ``unit`` rows.
+        """
         f, plan, layer = self.f, self.plan, self.plan.layers[0]
-        given = x.at(F32, first * plan.inputs)
         filled = _tiles(rows, unit) * unit
         copied = _is_uint8(flags) | rows.differs(filled)
-        with f.when(copied):
-            shapes = (plan.inputs, layer.input_stride, plan.scale, plan.shift)
-            self.routines.call(f, stage, shapes, self.buffers[0], x, first, first + rows - 1, filled, flags)
         stride = copied.choose(f.i64(layer.input_stride), layer.inputs)
-        return _Values(Pointer(f, copied.choose(self.buffers[0], given).v), stride)
+        values = _Values(Pointer(f, copied.choose(self.buffers[0], x.at(F32, first * plan.inputs)).v), stride)
+        piece = unit if layer.searches else plan.block_rows  # a tile is searched while it is near
+        with f.loop(filled, step=piece, carry=[f.i64(1)]) as loop:
+            here = values.rows_from(loop.index)
+            with f.when(copied):
+                shapes = (plan.inputs, layer.input_stride, plan.scale, plan.shift)
+                count = f.i64(unit) if layer.searches else filled
+                arguments = (here.at, x, first + loop.index, first + rows - 1, count, flags)
+                self.routines.call(f, stage, shapes, *arguments)
+            if layer.searches:
+                number = loop.index // self.rows
+                loop.carry = [loop.carry[0] & self.search(0, here, _tiles(f.i64(unit), self.rows), number)]
+        return values, loop.carry[0]
 
-    def search(self, number: int, values: _Values, tiles: Value) -> Value:
+    def search(self, number: int, values: _Values, tiles: Value, first: Value | int = 0) -> Value:
         """List the live columns of what a layer reads; returns whether there are none to skip."""
-        shapes = (self.plan.layers[number].inputs, self.rows)
+        inputs = self.plan.layers[number].inputs
         every = self.parameters.at(I32, self.plan.every_column)
-        return self.routines.call(self.f, search, shapes, values.at, values.stride, tiles, self.lists, every)
+        lists = self.lists.at(I32, self.f.i64(first) * list_floats(inputs))
+        return self.routines.call(self.f, search, (inputs, self.rows), values.at, values.stride, tiles, lists, every)
 
     def by_rows(self, number: int, values: _Values, tiles: Value) -> _Values:
         """Return what a layer makes of tiles; their live columns have been listed if it searches."""
@@ -163,7 +175,7 @@ class _Work:
     def by_rows_from(self, number: int, stop: int, values: _Values, tiles: Value) -> _Values:
         """Return what layers from ``number`` to ``stop`` make of tiles."""
         for each in range(number, stop):
-            if self.plan.layers[each].searches:
+            if self.plan.layers[each].searches and each:
                 self.search(each, values, tiles)
             values = self.by_rows(each, values, tiles)
         return values
@@ -205,7 +217,7 @@ def one_by_one(f: Function, routines: Routines, plan: Plan) -> None:
     work = _Work.of(f, routines, plan, 1, parameters, scratch, plan.scratch(1, 1))
     one = f.i64(1)
     with f.loop(rows) as loop:
-        values = work.input(x, loop.index, one, 1, flags)
+        values, _ = work.input(x, loop.index, one, 1, flags)
         values = work.by_rows_from(0, len(plan.layers), values, one)
         work.finish(values, _out(plan, y, loop.index, flags), one, flags)
 
@@ -228,17 +240,16 @@ def blocks(f: Function, routines: Routines, plan: Plan) -> None:
         left = count - first
         rows = (left < plan.block_rows).choose(left, plan.block_rows)
         tiles = _tiles(rows, work.rows)
-        values = work.input(x, first, rows, work.rows if turn else lanes, flags)
+        values, dense = work.input(x, first, rows, work.rows if turn else lanes, flags)
         y_here, ahead = _out(plan, y, first, flags), _in(plan, x, first + plan.block_rows, flags)
         if plan.turns_dense:
-            dense = work.search(0, values, tiles).differs(0) & rows.equals(lanes)
-            with f.either(dense) as (by_columns, by_rows):
+            with f.either(dense.differs(0) & rows.equals(lanes)) as (by_columns, by_rows):
                 with by_columns:
                     work.by_columns_from(0, values, y_here, flags, ahead)
                 with by_rows:
                     with f.when(left > plan.block_rows):
                         _fetch(plan, ahead, flags)
-                    values = work.by_rows_from(1, turn, work.by_rows(0, values, tiles), tiles)
+                    values = work.by_rows_from(0, turn, values, tiles)
                     _turn_and_finish(work, values, y_here, rows, flags)
         else:
             with f.when(left > plan.block_rows):

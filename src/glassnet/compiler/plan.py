@@ -192,7 +192,7 @@ class Plan:
             lines[0] += "; all layers by columns where there are no zeros to skip"
         for number, layer in enumerate(self.layers, 1):
             panels = " + ".join(f"{panel.count} × [{' '.join(map(str, panel.widths))}]" for panel in layer.panels)
-            zeros = ", skips zeros" if layer.searches else ""
+            zeros = ", skips zeros" if layer.searches and number <= self.turn else ""
             after = ", ".join(map(str, layer.epilogue)) or "identity"
             form = ", by columns" if number > self.turn else ""
             lines.append(f"layer {number}: {layer.inputs} → {layer.outputs} {after}, panels {panels}{zeros}{form}")
