@@ -29,7 +29,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is after a batch: figures of this epoch so far, seconds left if every epoch is run."""
+    """Where a run is after a batch: figures of this epoch so far, seconds left if every epoch is run, pace in rows."""
 
     epoch: int
     epochs: int
@@ -38,6 +38,7 @@ class Progress:
     loss: float
     accuracy: float | None
     seconds_left: float
+    rows_per_second: float
 
 
 @dataclass(frozen=True, eq=False)
