@@ -8,15 +8,37 @@
 (28, 28)
 """
 
+from glassnet.digits.augment import (
+    DISTORTIONS,
+    Affine,
+    Augmentation,
+    Blur,
+    Contrast,
+    Distortion,
+    Elastic,
+    Noise,
+    Occlusion,
+    Stroke,
+)
 from glassnet.digits.models import MODELS, load_model
 from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
 from glassnet.digits.recognise import Recognition, recognise
 
 __all__ = [
+    "DISTORTIONS",
     "MODELS",
+    "Affine",
+    "Augmentation",
+    "Blur",
+    "Contrast",
+    "Distortion",
+    "Elastic",
+    "Noise",
+    "Occlusion",
     "Recognition",
     "Step",
+    "Stroke",
     "load_model",
     "prepare",
     "prepare_steps",
