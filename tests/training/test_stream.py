@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +26,6 @@ from glassnet.training import (
     initialise,
     train,
 )
-from glassnet.training.ahead import EACH, ahead
 
 CLASSIFIER = initialise((4, 3), seed=0)
 PIXELS = initialise((4, 3), seed=0).replace(inputs=Input((4,), scale=1 / 255))
@@ -197,7 +194,7 @@ def test_rows_in_memory_are_a_stream() -> None:
     np.testing.assert_array_equal(parameters(trained(Examples(x, t))), parameters(plain))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_the_same_bits_whoever_makes_the_batches(workers: int) -> None:
     x, t = clouds()
     teacher = initialise((2, 6, 3), seed=3)
@@ -273,45 +270,6 @@ def test_what_is_refused(make: Callable[[], object], kind: type[Exception], mess
     with pytest.raises(kind) as caught:
         make()
     assert message in str(caught.value)
-
-
-# --- ahead --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("workers", [0, 1, 3])
-def test_made_ahead_in_order(workers: int) -> None:
-    def make(number: int) -> int:
-        time.sleep(0.002 * (number % 3))
-        return number * number
-
-    assert list(ahead(make, iter(range(20)), workers)) == [number * number for number in range(20)]
-
-
-def test_no_further_ahead_than_it_should() -> None:
-    begun: list[int] = []
-
-    def make(number: int) -> int:
-        begun.append(number)
-        return number
-
-    made = ahead(make, iter(range(1000)), 1)
-    assert next(made) == 0
-    deadline = time.monotonic() + 30
-    while len(begun) < 1 + EACH:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-    time.sleep(0.02)
-    assert begun == list(range(1 + EACH))
-    made.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("glassnet-ahead")]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_an_error_comes_at_its_turn(workers: int) -> None:
-    made = ahead(lambda number: 1 // (3 - number), iter(range(9)), workers)
-    assert [next(made) for _ in range(3)] == [0, 0, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(made)
 
 
 def test_places_are_data() -> None:

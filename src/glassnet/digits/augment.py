@@ -16,6 +16,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -28,12 +29,14 @@ PAD = 2
 # OpenCV counts rows in 16 bits.
 MOST_ROWS = 32_000
 
-_AT_LEAST_0 = (lambda value: 0 <= value < np.inf, "0 or more")
-_SHARE = (lambda value: 0 <= value <= 1, "from 0 to 1")
-_POSITIVE = (lambda value: 0 < value < np.inf, "above 0")
+Bound: TypeAlias = tuple[Callable[[float], bool], str]
+
+_AT_LEAST_0: Bound = (lambda value: 0 <= value < np.inf, "0 or more")
+_SHARE: Bound = (lambda value: 0 <= value <= 1, "from 0 to 1")
+_POSITIVE: Bound = (lambda value: 0 < value < np.inf, "above 0")
 
 # Amount → what it may be.
-_BOUNDS: Mapping[str, tuple[Callable[[float], bool], str]] = MappingProxyType(
+_BOUNDS: Mapping[str, Bound] = MappingProxyType(
     {
         "turn_degrees": _AT_LEAST_0,
         "stretch": _AT_LEAST_0,
@@ -367,8 +370,13 @@ class Augmentation:
         _check(pictures)
         chosen = slice(None) if self.share == 1 else generator.random(len(pictures)) < self.share
         distorted = pictures[chosen]
-        for step in _runs(self.steps):
-            distorted = step(distorted, generator)
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # more of them only wait for each other on a batch, and take the trainer's cores
+        try:
+            for run in _runs(self.steps):
+                distorted = run(distorted, generator)
+        finally:
+            cv2.setNumThreads(threads)
         if self.share == 1:
             return distorted
         result = pictures.copy()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,8 @@ def train(
     without it, those of the last epoch.
     checkpoint: a file written after each epoch. Where it exists already, training goes on from it, and the result
     has the same bits as if it had never stopped.
-    workers: threads that make the batches ahead of their turn; 0: each is made at its turn. The rows are the same.
+    workers: processes that make the batches ahead of their turn; 0: each is made at its turn. The rows are the same. A
+    script that asks for them needs an ``if __name__ == "__main__":``, and the stream functions of a module.
     progress: called after each batch.
 
     Steps of training in the network (``Dropout``, ``BatchNorm``) are not in the one that is returned. The same
@@ -90,15 +91,17 @@ def train(
         raise OptionError(f"average must be {BELOW_1[1]}, found {average!r}")
 
     objective = Objective(network, loss)
-    source, held_out = _source(network, x, t, validation, seed)
-    for rows in (source.rows, held_out):
+    stream, held_out = _stream(network, x, t, validation, seed)
+    make = _Make(network, loss, stream, batch_size)
+    for rows in (make.source.rows, held_out):
         if rows is not None:
             loss.check(objective.activation, rows.t)
-    first = source.batch(batch_size, Place(seed, 1, 0))
-    loss.check(objective.activation, first.t)
+    first = make(Place(seed, 1, 0))
+    loss.check(objective.activation, _Ready.of(first).batch.t)
+    most_bytes = sum(0 if array is None else array.nbytes for array in first)
     run = _Run(
-        objective, optimizer, optimizer.memory(objective.parameters), average, source, held_out, epochs, batch_size,
-        seed, progress,
+        objective, optimizer, optimizer.memory(objective.parameters), average, make.source, held_out, epochs,
+        batch_size, seed, progress,
     )  # fmt: skip
     best = objective.state.copy()
     averaged = {} if average is None else {"average": objective.state.copy()}
@@ -115,7 +118,7 @@ def train(
     with (
         threadpool_limits(1, user_api="blas"),
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
-        contextlib.closing(ahead(run.make, run.places(len(history) + 1), workers)) as batches,
+        contextlib.closing(ahead(make, run.places(len(history) + 1), workers, most_bytes)) as batches,
     ):
         while len(history) < epochs and not _stalled(history, patience):
             history.append(run.epoch(len(history) + 1, batches, judged))
@@ -126,9 +129,9 @@ def train(
     return Training(objective.network(best), tuple(history))
 
 
-def _source(
+def _stream(
     network: Network, x: Given | Stream, t: npt.ArrayLike | None, validation: Validation | None, seed: int
-) -> tuple[Source, Rows | None]:
+) -> tuple[Stream, Rows | None]:
     """Return where the batches come from, and the rows held out."""
     if isinstance(x, Stream):
         if t is not None:
@@ -138,16 +141,14 @@ def _source(
                 f"a share of a stream cannot be held out, found validation={validation}",
                 hint="give rows: validation=(x, t)",
             )
-    elif t is None:
+        return x, None if validation is None else Rows.of(network, *validation)
+    if t is None:
         raise OptionError("training needs targets t beside x, or a stream")
     if isinstance(validation, tuple):
-        held_out = Rows.of(network, *validation)
-        return (x if isinstance(x, Stream) else Examples(x, t if t is not None else ())).source(network), held_out
-    if isinstance(x, Stream):
-        return x.source(network), None
-    rows = Rows.of(network, x, t if t is not None else ())
-    kept, held = (rows, None) if validation is None else rows.split(validation, seed)
-    return Examples(kept.x, kept.t).source(network), held
+        return Examples(x, t), Rows.of(network, *validation)
+    rows = Rows.of(network, x, t)
+    kept, held_out = (rows, None) if validation is None else rows.split(validation, seed)
+    return Examples(kept.x, kept.t), held_out
 
 
 def _best(history: Sequence[Epoch]) -> int:
@@ -169,10 +170,45 @@ def _settings(network: Network) -> str:
 
 
 class _Ready(NamedTuple):
-    """A batch, and what the loss compares its answers with."""
+    """A batch, and what the loss compares its answers with (None: the targets themselves)."""
 
     batch: Batch
-    targets: Array
+    targets: Array | None
+
+    def flat(self) -> tuple[Array | None, ...]:
+        """Return the arrays in a row."""
+        return (*self.batch.x, self.batch.t, self.batch.weights, self.targets)
+
+    @classmethod
+    def of(cls, arrays: Sequence[Any]) -> _Ready:
+        """Undo ``flat``."""
+        *x, t, weights, targets = arrays
+        return cls(Batch(tuple(x), t, weights), targets)
+
+
+@dataclass(frozen=True, eq=False)
+class _Make:
+    """What makes the batches of a run, here or in another process."""
+
+    network: Network
+    loss: Loss
+    stream: Stream
+    batch_size: int
+
+    @functools.cached_property
+    def source(self) -> Source:
+        """The stream, checked."""
+        return self.stream.source(self.network)
+
+    def __call__(self, place: Place) -> tuple[Array | None, ...]:
+        """Return the arrays of the batch of a place."""
+        batch = self.source.batch(self.batch_size, place)
+        targets = self.loss.targets(batch.x, batch.t)
+        return _Ready(batch, None if targets is batch.t else targets).flat()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the source, which is made of functions."""
+        return {name: value for name, value in self.__dict__.items() if name != "source"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,12 +252,7 @@ class _Run:
             for batch in range(self.batches):
                 yield Place(self.seed, number, batch)
 
-    def make(self, place: Place) -> _Ready:
-        """Return the batch of a place."""
-        batch = self.source.batch(self.batch_size, place)
-        return _Ready(batch, self.objective.loss.targets(batch.x, batch.t))
-
-    def epoch(self, number: int, coming: Iterator[_Ready], judged: Array) -> Epoch:
+    def epoch(self, number: int, coming: Iterator[Sequence[Any]], judged: Array) -> Epoch:
         """Show every row once, move the parameters after each batch, and return the figures."""
         started = time.perf_counter()
         seen, total, hits = 0, 0.0, 0
@@ -229,7 +260,7 @@ class _Run:
         generator = np.random.Generator(np.random.PCG64((self.seed, number, 1)))
         updates = self.epochs * self.batches
         for batch in range(1, self.batches + 1):
-            (x, t, weights), targets = next(coming)
+            (x, t, weights), targets = _Ready.of(next(coming))
             score = self.objective.differentiate(x, t, weights, targets=targets, generator=generator)
             if not math.isfinite(score.loss):
                 raise self._diverged(f"epoch {number}, batch {batch} of {self.batches}: the loss is {score.loss}", x)

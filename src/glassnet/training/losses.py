@@ -183,6 +183,10 @@ class Distillation(Loss):
             raise OptionError(f"Distillation: labels must be a CrossEntropy, found {self.labels!r}")
         object.__setattr__(self, "_teacher", self.teacher.compile())
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Leave out the machine code, which is made where it is used."""
+        return Distillation, (self.teacher, self.temperature, self.soft, self.labels)
+
     def check(self, h: Activation, t: Array) -> None:
         """Raise OptionError unless the network and its teacher answer with as many classes."""
         self.labels.check(h, t)
