@@ -23,6 +23,7 @@ from glassnet.digits.augment import (
 from glassnet.digits.models import MODELS, load_model
 from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
+from glassnet.digits.recipe import Recipe, make_recipe, read_recipe
 from glassnet.digits.recognise import Recognition, recognise
 
 __all__ = [
@@ -36,12 +37,15 @@ __all__ = [
     "Elastic",
     "Noise",
     "Occlusion",
+    "Recipe",
     "Recognition",
     "Step",
     "Stroke",
     "load_model",
+    "make_recipe",
     "prepare",
     "prepare_steps",
     "read_picture",
+    "read_recipe",
     "recognise",
 ]

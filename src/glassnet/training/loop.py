@@ -121,7 +121,8 @@ def train(
         contextlib.closing(ahead(make, run.places(len(history) + 1), workers, most_bytes)) as batches,
     ):
         while len(history) < epochs and not _stalled(history, patience):
-            history.append(run.epoch(len(history) + 1, batches, judged))
+            before = history[-1].validation_accuracy if history else None
+            history.append(run.epoch(len(history) + 1, batches, judged, before))
             if held_out is None or _best(history) == history[-1].epoch:
                 best[...] = judged
             if file is not None:
@@ -252,7 +253,7 @@ class _Run:
             for batch in range(self.batches):
                 yield Place(self.seed, number, batch)
 
-    def epoch(self, number: int, coming: Iterator[Sequence[Any]], judged: Array) -> Epoch:
+    def epoch(self, number: int, coming: Iterator[Sequence[Any]], judged: Array, before: float | None) -> Epoch:
         """Show every row once, move the parameters after each batch, and return the figures."""
         started = time.perf_counter()
         seen, total, hits = 0, 0.0, 0
@@ -272,18 +273,30 @@ class _Run:
             total += score.loss * len(t)
             hits += score.hits or 0
             accuracy = None if score.hits is None else hits / seen
-            if self.progress is not None:
-                pace = (time.perf_counter() - started) / batch
-                left = pace * (self.batches * (self.epochs - number + 1) - batch)
-                self.progress(
-                    Progress(
-                        number, self.epochs, batch, self.batches, total / seen, accuracy, left, seen / pace / batch
-                    )
-                )
+            if batch < self.batches:
+                self._tell(number, batch, started, total / seen, accuracy, seen, before)
         if not np.isfinite(self.objective.state).all():
             raise self._diverged(f"after epoch {number}: a parameter is not finite", ())
         held_out = self._held_out_score(number, judged)
+        self._tell(number, self.batches, started, total / seen, accuracy, seen, held_out[1])
         return Epoch(number, total / seen, held_out[0], accuracy, held_out[1], time.perf_counter() - started)
+
+    def _tell(
+        self,
+        epoch: int,
+        batch: int,
+        started: float,
+        loss: float,
+        accuracy: float | None,
+        seen: int,
+        held_out: float | None,
+    ) -> None:
+        if self.progress is None:
+            return
+        pace = (time.perf_counter() - started) / batch
+        left = pace * (self.batches * (self.epochs - epoch + 1) - batch)
+        rows = seen / (pace * batch)
+        self.progress(Progress(epoch, self.epochs, batch, self.batches, loss, accuracy, left, rows, held_out))
 
     def _held_out_score(self, number: int, judged: Array) -> tuple[float | None, float | None]:
         if self.held_out is None:
