@@ -12,7 +12,7 @@ import pytest
 
 from glassnet import formats
 from glassnet.activations import Array
-from glassnet.digits import DISTORTIONS, Affine, Elastic, Recipe, make_recipe, read_recipe
+from glassnet.digits import DISTORTIONS, Affine, Elastic, NonDigits, NotDigits, Recipe, make_recipe, read_recipe
 from glassnet.digits.recipe import toml
 from glassnet.errors import FileFormatError, GlassnetError, MissingFileError, OptionError
 from glassnet.training import (
@@ -57,6 +57,11 @@ turn_degrees = 8
 
 [[augment]]
 kind = "elastic"
+
+[not_digits]
+share = 0.25
+kinds = ["strokes", "pair"]
+count = 50
 """
 
 
@@ -82,6 +87,7 @@ def test_every_key_of_a_recipe(tmp_path: Path) -> None:
         optimizer=AdamW(WarmUp(Cosine(0.01), 0.1), weight_decay=0.02, clip=1.0),
         average=0.9,
         augment=(Affine(turn_degrees=8), Elastic()),
+        not_digits=NotDigits(0.25, ("strokes", "pair"), 50),
         mixup=0.2,
         epochs=3,
         batch_size=16,
@@ -105,6 +111,18 @@ def test_a_recipe_trains_and_repeats_itself() -> None:
     assert one.history == two.history
     learned = dataclasses.replace(recipe, epochs=12, average=None, mixup=None).train(pictures, labels).network
     assert (learned.predict(pictures) == labels).mean() > 0.95
+
+
+def test_a_network_is_less_sure_of_what_is_no_digit() -> None:
+    pictures, labels = strokes(160)
+    kinds = ("zigzag", "dots")
+    scribbles = NonDigits(kinds)(100, np.random.default_rng(9))
+    surest = {}
+    for name, not_digits in (("with", {"share": 0.3, "kinds": kinds, "count": 200}), ("without", None)):
+        table = {"layers": [16], "epochs": 15, "batch_size": 16, "hold_out": 0}
+        recipe = make_recipe(table if not_digits is None else {**table, "not_digits": not_digits})
+        surest[name] = recipe.train(pictures, labels).network(scribbles).max(axis=1).mean()
+    assert surest["with"] < 0.7 * surest["without"], surest
 
 
 def test_without_held_out_pictures_the_last_epoch_counts() -> None:
@@ -189,6 +207,11 @@ ADAM: dict[str, Any] = {"kind": "adam"}
         ({"augment": [{"kind": "affine", "turn": 1}]}, "there is no option 'turn'; the nearest is 'turn_degrees'"),
         ({"loss": {"kind": "distillation"}}, "recipe: loss (distillation): 'teacher' is missing"),
         ({"loss": {"kind": "cross_entropy", "class_weights": ["a"] * 10}}, "recipe: loss (cross_entropy): "),
+        ({"not_digits": True}, "recipe: not_digits: expected a table: [not_digits], found True"),
+        ({"not_digits": {"kind": 3}}, "unknown "),
+        ({"not_digits": {"part": 3}}, "recipe: not_digits (not_digits): there is no option 'part'"),
+        ({"not_digits": {"share": 2}}, "NotDigits: share must be between 0 and 1, found 2"),
+        ({"not_digits": {"count": 0}}, "NotDigits: count must be 1 or more, found 0"),
         ({"layers": "50,100"}, "recipe: layers: expected a list of numbers such as [50, 100], found '50,100'"),
         ({"layers": [50, 0]}, "recipe: layers must be 1 or more, found 0"),
         ({"activation": 3}, "recipe: activation: expected a text, found 3"),

@@ -21,14 +21,16 @@ from glassnet.digits.augment import (
     Stroke,
 )
 from glassnet.digits.models import MODELS, load_model
+from glassnet.digits.nondigits import NON_DIGITS, NonDigits
 from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
-from glassnet.digits.recipe import Recipe, make_recipe, read_recipe
+from glassnet.digits.recipe import NotDigits, Recipe, make_recipe, read_recipe
 from glassnet.digits.recognise import Recognition, recognise
 
 __all__ = [
     "DISTORTIONS",
     "MODELS",
+    "NON_DIGITS",
     "Affine",
     "Augmentation",
     "Blur",
@@ -36,6 +38,8 @@ __all__ = [
     "Distortion",
     "Elastic",
     "Noise",
+    "NonDigits",
+    "NotDigits",
     "Occlusion",
     "Recipe",
     "Recognition",

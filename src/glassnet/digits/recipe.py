@@ -34,10 +34,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from glassnet import formats
 from glassnet.activations import Array
 from glassnet.digits.augment import DISTORTIONS, Augmentation, Distortion
 from glassnet.digits.models import MODELS, load_model
+from glassnet.digits.nondigits import NonDigits
 from glassnet.errors import FileFormatError, MissingFileError, OptionError
 from glassnet.network import Input, Network
 from glassnet.training import (
@@ -48,6 +51,7 @@ from glassnet.training import (
     CrossEntropy,
     Examples,
     Loss,
+    Mixed,
     Mixup,
     Optimizer,
     Progress,
@@ -56,8 +60,9 @@ from glassnet.training import (
     initialise,
     train,
 )
-from glassnet.training.options import whole
+from glassnet.training.options import check, whole
 from glassnet.training.rows import split
+from glassnet.training.stream import Change
 
 Table: TypeAlias = Mapping[str, Any]
 
@@ -66,13 +71,36 @@ CLASSES = 10
 
 
 @dataclass(frozen=True)
+class NotDigits:
+    """What is mixed in for the network not to be sure of: ``share`` of each batch, with every class as likely.
+
+    kinds: names in ``NON_DIGITS``; left out, all. count: how many are drawn at the start; they are distorted as the
+    digits are, anew in each epoch.
+    """
+
+    share: float = 0.1
+    kinds: tuple[str, ...] = ()
+    count: int = 20_000
+
+    def __post_init__(self) -> None:
+        check(self)
+        whole("NotDigits: count", self.count, 1)
+
+    def stream(self, digits: Array, seed: int, change: Change | None) -> Stream:
+        """Return the stream of them; some are made of ``digits``."""
+        generator = np.random.Generator(np.random.PCG64((seed, 1 << 32)))
+        pictures = NonDigits(self.kinds, digits)(self.count, generator)
+        return Examples(pictures, np.full((self.count, CLASSES), 1 / CLASSES), change=change)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How to train a network that reads digits.
 
     layers: neurons of each hidden layer. dropout, normalise: of the hidden layers, as in ``initialise``. augment: what
-    is done to the pictures, anew in each epoch. mixup: the alpha of ``Mixup``. average, epochs, batch_size, seed,
-    patience, workers: as in ``train``. hold_out: the share of the pictures by which the best epoch is chosen; 0: none,
-    and the last epoch is kept.
+    is done to the pictures, anew in each epoch. not_digits: what is mixed in. mixup: the alpha of ``Mixup``. average,
+    epochs, batch_size, seed, patience, workers: as in ``train``. hold_out: the share of the pictures by which the best
+    epoch is chosen; 0: none, and the last epoch is kept.
     """
 
     layers: tuple[int, ...] = (50, 100)
@@ -83,6 +111,7 @@ class Recipe:
     optimizer: Optimizer = field(default_factory=Adam)
     average: float | None = None
     augment: tuple[Distortion, ...] = ()
+    not_digits: NotDigits | None = None
     mixup: float | None = None
     epochs: int = 20
     batch_size: int = 128
@@ -118,6 +147,9 @@ class Recipe:
             pictures, labels = pictures[kept], labels[kept]
         change = Augmentation(self.augment) if self.augment else None
         stream: Stream = Examples(pictures, labels, change=change)
+        if self.not_digits is not None:
+            others = self.not_digits.stream(pictures, self.seed, change)
+            stream = Mixed(stream, others, self.not_digits.share)
         return train(
             self.start(),
             stream if self.mixup is None else Mixup(stream, self.mixup),
@@ -163,6 +195,11 @@ def make_recipe(table: Table, *, where: str = "recipe", folder: Path | None = No
         steps = _typed(chosen["augment"], list, f"{where}: augment", "a list of tables: [[augment]]")
         chosen["augment"] = tuple(
             _choice(step, ("distortion", DISTORTIONS), f"{where}: augment", folder) for step in steps
+        )
+    if "not_digits" in chosen:
+        options = _typed(chosen["not_digits"], dict, f"{where}: not_digits", "a table: [not_digits]")
+        chosen["not_digits"] = _choice(
+            {"kind": "not_digits", **options}, ("", {"not_digits": NotDigits}), f"{where}: not_digits", folder
         )
     if "layers" in chosen:
         layers = _typed(chosen["layers"], list, f"{where}: layers", "a list of numbers such as [50, 100]")
