@@ -14,6 +14,7 @@ from glassnet.activations import Array
 from glassnet.errors import DivergenceError, OptionError, ShapeError
 from glassnet.training import (
     Adam,
+    Answered,
     Batch,
     CrossEntropy,
     Distillation,
@@ -49,6 +50,7 @@ STREAMS: dict[str, tuple[Network, Stream]] = {
     "made": (PIXELS, Made(squares)),
     "mixed": (PIXELS, Mixed(Examples(PICTURES, T), Made(squares), 0.25)),
     "mixup": (PIXELS, Mixup(Examples(PICTURES, T, weights=np.arange(10)))),
+    "answered": (PIXELS, Answered(Examples(PICTURES, T), initialise((4, 3), seed=7).replace(inputs=PIXELS.inputs))),
     "all": (PIXELS, Mixup(Mixed(Examples(PICTURES, T), Mixed(Made(squares), Examples(PICTURES, T), 0.5), 0.5), 0.3)),
 }
 
@@ -158,6 +160,14 @@ def test_blended_rows_lie_between_two_and_so_do_their_targets() -> None:
     assert not same(raw, Examples(PICTURES, T).source(PIXELS).batch(10, Place(0, 1, 0)))
 
 
+def test_targets_are_what_a_teacher_answers() -> None:
+    teacher = initialise((4, 3), seed=7)
+    stream = Examples(X, T, change=shaken)
+    batch = Answered(stream, teacher).source(CLASSIFIER).batch(4, Place(0, 1, 0))
+    np.testing.assert_array_equal(batch.x[0], stream.source(CLASSIFIER).batch(4, Place(0, 1, 0)).x[0])
+    np.testing.assert_allclose(batch.t, teacher(batch.x[0]), atol=1e-6)
+
+
 def test_lambda_is_drawn_from_beta() -> None:
     rows = np.zeros((20_000, 1), np.float32)
     rows[10_000:] = 1
@@ -257,6 +267,11 @@ def nothing_finite(x: Array, generator: np.random.Generator) -> Array:
             lambda: trained(Mixed(Examples(X[:, :2], T), Examples(X[:, :2], T), 0.001)),
             OptionError,
             "Mixed: a share of 0.001 of 32 rows leaves none of one kind",
+        ),
+        (
+            lambda: Answered(Examples(X, T), initialise((4, 2))).source(CLASSIFIER),
+            ShapeError,
+            "Answered: the teacher answers rows of shape (2,), expected (3,)",
         ),
         (lambda: Mixup(Examples(X, T), 0), OptionError, "Mixup: alpha must be a number above 0, found 0"),
         (

@@ -14,7 +14,7 @@ import typer
 
 import glassnet
 from glassnet.cli.errors import BAD_INPUT, STOPPED, complain
-from glassnet.cli.labelled import DataOption, labelled
+from glassnet.cli.labelled import DataOption, labelled, refuse_unreadable
 from glassnet.errors import MissingFileError, MissingLibraryError, OptionError
 from glassnet.files import replacing
 from glassnet.network import Network
@@ -96,12 +96,10 @@ def train(
     files.check(chosen.start(), resume)
     given = labelled(data, None, otherwise="train")
     files.begin(table, resume)
-    if strict and given.unreadable:
-        raise MissingFileError(
-            f"{given.unreadable} of the pictures cannot be read", hint="without --strict, the rest is used"
-        )
+    if strict:
+        refuse_unreadable(given)
     try:
-        with _watched() as progress:
+        with watched() as progress:
             trained = chosen.train(given.pictures, given.labels, checkpoint=files.checkpoint, progress=progress)
     except KeyboardInterrupt:
         if files.checkpoint.exists():
@@ -227,7 +225,7 @@ def _print_outcome(output: Path, trained: Training) -> None:
 
 
 @contextmanager
-def _watched() -> Iterator[Callable[[Progress], None]]:
+def watched() -> Iterator[Callable[[Progress], None]]:
     """Give what training calls after each batch: a live bar in a terminal, else a line an epoch; on stderr."""
     if not sys.stderr.isatty():
         yield _print_epoch

@@ -26,6 +26,7 @@ from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
 from glassnet.digits.recipe import NotDigits, Recipe, make_recipe, read_recipe
 from glassnet.digits.recognise import Recognition, recognise
+from glassnet.digits.tune import Reading, Tuning, tune
 
 __all__ = [
     "DISTORTIONS",
@@ -41,10 +42,12 @@ __all__ = [
     "NonDigits",
     "NotDigits",
     "Occlusion",
+    "Reading",
     "Recipe",
     "Recognition",
     "Step",
     "Stroke",
+    "Tuning",
     "load_model",
     "make_recipe",
     "prepare",
@@ -52,4 +55,5 @@ __all__ = [
     "read_picture",
     "read_recipe",
     "recognise",
+    "tune",
 ]

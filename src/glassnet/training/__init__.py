@@ -10,7 +10,7 @@ from glassnet.training.optimizers import OPTIMIZERS, Adam, AdamW, Optimizer, Sgd
 from glassnet.training.regularisers import LEARNING, TRAINING_STEPS, BatchNorm, Dropout, fold
 from glassnet.training.rows import Rows
 from glassnet.training.schedules import SCHEDULES, Cosine, Linear, OneCycle, Schedule, WarmUp
-from glassnet.training.stream import Batch, Examples, Made, Mixed, Mixup, Place, Source, Stream
+from glassnet.training.stream import Answered, Batch, Examples, Made, Mixed, Mixup, Place, Source, Stream
 
 __all__ = [
     "ARRAY_GRADIENTS",
@@ -23,6 +23,7 @@ __all__ = [
     "TRAINING_STEPS",
     "Adam",
     "AdamW",
+    "Answered",
     "Batch",
     "BatchNorm",
     "Cosine",

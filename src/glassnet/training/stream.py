@@ -8,6 +8,7 @@ epochs goes on as if it had not, without a generator's state to keep.
     Made          rows that a function makes from nothing
     Mixed         a share of each batch from another stream
     Mixup         rows blended in pairs, and their targets with them
+    Answered      rows with the answers of a network as their targets
 """
 
 from __future__ import annotations
@@ -250,6 +251,30 @@ class Mixup(Stream):
             )
 
         return Source(inner.batches, batch, f"mixup {self.alpha} of {inner.description}", inner.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Answered(Stream):
+    """The rows of another stream, with what ``teacher`` answers to them in the place of their targets."""
+
+    stream: Stream
+    teacher: Network
+
+    def source(self, network: Network) -> Source:
+        """Check the stream, and that the teacher answers as ``network`` does."""
+        inner = self.stream.source(network)
+        answers, expected = self.teacher.shapes[self.teacher.outputs[0]], network.shapes[network.outputs[0]]
+        if answers != expected:
+            raise ShapeError(f"Answered: the teacher answers rows of shape {answers}, expected {expected}")
+        compiled = self.teacher.compile()
+
+        def batch(size: int, place: Place) -> Batch:
+            x, t, weights = inner.batch(size, place)
+            return Batch(x, np.asarray(compiled(*x), t.dtype), weights)
+
+        arrays = [array for step in self.teacher.steps for array in step.arrays.values()]
+        teacher = digest(self.teacher.summary(), *arrays)
+        return Source(inner.batches, batch, f"{inner.description} answered by {teacher}", inner.rows)
 
 
 def _blended(values: Array, shares: Array, partners: Array) -> Array:
