@@ -206,7 +206,7 @@ def test_other_sizes() -> None:
     ("make", "kind", "message"),
     [
         (lambda: Affine(turn_degrees=-1), OptionError, "Affine: turn_degrees must be 0 or more, found -1"),
-        (lambda: Elastic(sigma=0), OptionError, "Elastic: sigma must be above 0, found 0"),
+        (lambda: Elastic(sigma=0), OptionError, "Elastic: sigma must be a number above 0, found 0"),
         (lambda: Stroke(1.5), OptionError, "Stroke: thicker must be from 0 to 1, found 1.5"),
         (lambda: Occlusion(0), OptionError, "Occlusion: side_pixels must be 1 or more, found 0"),
         (lambda: Noise("much"), OptionError, "Noise: deviation must be 0 or more, found 'much'"),  # type: ignore[arg-type]

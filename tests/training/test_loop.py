@@ -232,6 +232,7 @@ def test_history_as_json_lines() -> None:
         ({"seed": -1}, OptionError, "seed must be 0 or more, found -1"),
         ({"patience": 0, "validation": 0.5}, OptionError, "patience must be 1 or more, found 0"),
         ({"average": 1.0}, OptionError, "average must be at least 0 and below 1, found 1.0"),
+        ({"average": "long"}, OptionError, "average must be at least 0 and below 1, found 'long'"),
         ({"workers": -1}, OptionError, "workers must be 0 or more, found -1"),
         ({"patience": 3}, OptionError, "patience needs validation rows to watch"),
         (

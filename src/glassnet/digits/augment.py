@@ -13,43 +13,37 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import TypeAlias
 
 import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
 from glassnet.errors import DtypeError, OptionError, ShapeError
+from glassnet.training.options import NOT_NEGATIVE, POSITIVE, SHARE, Bound, real
 
 # Empty pixels around each picture of a tall one: as far as the widest kernel reaches.
 PAD = 2
 # OpenCV counts rows in 16 bits.
 MOST_ROWS = 32_000
 
-Bound: TypeAlias = tuple[Callable[[float], bool], str]
-
-_AT_LEAST_0: Bound = (lambda value: 0 <= value < np.inf, "0 or more")
-_SHARE: Bound = (lambda value: 0 <= value <= 1, "from 0 to 1")
-_POSITIVE: Bound = (lambda value: 0 < value < np.inf, "above 0")
-
 # Amount → what it may be.
 _BOUNDS: Mapping[str, Bound] = MappingProxyType(
     {
-        "turn_degrees": _AT_LEAST_0,
-        "stretch": _AT_LEAST_0,
-        "slant": _AT_LEAST_0,
-        "move_pixels": _AT_LEAST_0,
-        "alpha": _AT_LEAST_0,
-        "sigma": _POSITIVE,
-        "thicker": _SHARE,
-        "thinner": _SHARE,
-        "deviation": _AT_LEAST_0,
-        "weakest": _SHARE,
+        "turn_degrees": NOT_NEGATIVE,
+        "stretch": NOT_NEGATIVE,
+        "slant": NOT_NEGATIVE,
+        "move_pixels": NOT_NEGATIVE,
+        "alpha": NOT_NEGATIVE,
+        "sigma": POSITIVE,
+        "thicker": SHARE,
+        "thinner": SHARE,
+        "deviation": NOT_NEGATIVE,
+        "weakest": SHARE,
         "side_pixels": (lambda value: 1 <= value < np.inf, "1 or more"),
-        "share": _SHARE,
+        "share": SHARE,
     }
 )
 
@@ -60,9 +54,7 @@ class Distortion(abc.ABC):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, (fits, bounds) = getattr(self, field.name), _BOUNDS[field.name]
-            if isinstance(value, bool) or not isinstance(value, int | float) or not fits(value):
-                raise OptionError(f"{type(self).__name__}: {field.name} must be {bounds}, found {value!r}")
+            real(f"{type(self).__name__}: {field.name}", getattr(self, field.name), _BOUNDS[field.name])
 
     def __call__(self, pictures: Array, generator: np.random.Generator) -> Array:
         """Return the pictures (n, h, w) of uint8, distorted. Raises ShapeError or DtypeError for others."""
@@ -361,9 +353,7 @@ class Augmentation:
         for step in self.steps:
             if not isinstance(step, Distortion):
                 raise OptionError(f"Augmentation: a step must be a distortion, found {step!r}")
-        fits, bounds = _SHARE
-        if not fits(self.share):
-            raise OptionError(f"Augmentation: share must be {bounds}, found {self.share!r}")
+        real("Augmentation: share", self.share, SHARE)
 
     def __call__(self, pictures: Array, generator: np.random.Generator) -> Array:
         """Return the pictures distorted by all steps. Raises ShapeError or DtypeError for others than (n, h, w)."""

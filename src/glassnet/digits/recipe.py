@@ -60,7 +60,7 @@ from glassnet.training import (
     initialise,
     train,
 )
-from glassnet.training.options import check, whole
+from glassnet.training.options import BELOW_1, check, real, whole
 from glassnet.training.rows import split
 from glassnet.training.stream import Change
 
@@ -207,12 +207,8 @@ def make_recipe(table: Table, *, where: str = "recipe", folder: Path | None = No
     for name, kind, what in (("activation", str, "a text"), ("normalise", bool, "true or false")):
         if name in chosen:
             _typed(chosen[name], kind, f"{where}: {name}", what)
-    hold_out = chosen.get("hold_out", 0.0)
-    if isinstance(hold_out, bool) or not isinstance(hold_out, int | float) or not 0 <= hold_out < 1:
-        raise OptionError(f"{where}: hold_out must be at least 0 and below 1, found {hold_out!r}")
-    dropout = chosen.get("dropout", 0.0)
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise OptionError(f"{where}: dropout must be at least 0 and below 1, found {dropout!r}")
+    for name in ("hold_out", "dropout"):
+        real(f"{where}: {name}", chosen.get(name, 0.0), BELOW_1)
     return Recipe(**chosen)
 
 

@@ -29,7 +29,7 @@ from glassnet.training import (
     train,
 )
 from glassnet.training.history import Epoch
-from glassnet.training.options import BETWEEN, POSITIVE, whole
+from glassnet.training.options import BETWEEN, POSITIVE, real, whole
 from glassnet.training.rows import split
 
 GENTLE = Augmentation((Affine(8, 0.08, 0.1, 1.0), Elastic(10), Stroke(0.1, 0.1)))
@@ -85,9 +85,8 @@ def tune(
         raise GraphError("tuning needs a network that reads 28 × 28 pixels and answers labels")
     if len(labels) < FEWEST:
         raise OptionError(f"tuning needs {FEWEST} pictures or more, found {len(labels)}")
-    for name, value, (fits, bounds) in (("keep", keep, BETWEEN), ("rate", rate, POSITIVE)):
-        if not fits(value):
-            raise OptionError(f"tune: {name} must be {bounds}, found {value!r}")
+    real("tune: keep", keep, BETWEEN)
+    real("tune: rate", rate, POSITIVE)
     known, held_out = split(len(labels), HELD_OUT, whole("seed", seed, 0))
     own, shown = pictures[held_out], pictures[known]
     rehearsed, kept, answers = _rehearsal(network, shown, original, seed)

@@ -26,7 +26,7 @@ from glassnet.training.history import Epoch, Progress, Training
 from glassnet.training.losses import Loss
 from glassnet.training.objective import Objective
 from glassnet.training.optimizers import Memory, Optimizer, blocks
-from glassnet.training.options import BELOW_1, whole
+from glassnet.training.options import BELOW_1, real, whole
 from glassnet.training.rows import Given, Rows
 from glassnet.training.schedules import Schedule
 from glassnet.training.stream import Batch, Examples, Place, Source, Stream
@@ -87,8 +87,8 @@ def train(
     patience, workers = None if patience is None else whole("patience", patience, 1), whole("workers", workers, 0)
     if patience is not None and validation is None:
         raise OptionError("patience needs validation rows to watch")
-    if average is not None and not BELOW_1[0](average):
-        raise OptionError(f"average must be {BELOW_1[1]}, found {average!r}")
+    if average is not None:
+        real("average", average, BELOW_1)
 
     objective = Objective(network, loss)
     stream, held_out = _stream(network, x, t, validation, seed)
@@ -104,7 +104,7 @@ def train(
         batch_size, seed, progress,
     )  # fmt: skip
     best = objective.state.copy()
-    averaged = {} if average is None else {"average": objective.state.copy()}
+    averaged: dict[str, Array] = {} if average is None else {"average": objective.state.copy()}
     arrays = {"parameters": objective.state, "best": best, **averaged, **run.memory}
     judged = averaged.get("average", objective.state)
 

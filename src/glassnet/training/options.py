@@ -53,13 +53,19 @@ def check(choice: Any) -> None:
     for field in dataclasses.fields(choice):
         if field.name not in _BOUNDS:
             continue
-        value, (fits, bounds) = getattr(choice, field.name), _BOUNDS[field.name]
+        value = getattr(choice, field.name)
         if value is None and "None" in str(field.type):
             continue
         if not isinstance(value, Real) and "Schedule" in str(field.type):
             continue
-        if isinstance(value, bool) or not (isinstance(value, Real) and fits(float(value))):
-            raise OptionError(f"{type(choice).__name__}: {field.name} must be {bounds}, found {value!r}")
+        real(f"{type(choice).__name__}: {field.name}", value, _BOUNDS[field.name])
+
+
+def real(name: str, value: Any, bound: Bound) -> None:
+    """Raise OptionError unless the option ``name`` is a number within its bound."""
+    fits, bounds = bound
+    if isinstance(value, bool) or not (isinstance(value, Real) and fits(float(value))):
+        raise OptionError(f"{name} must be {bounds}, found {value!r}")
 
 
 def whole(name: str, value: int, least: int) -> int:
