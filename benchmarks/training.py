@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,6 +97,7 @@ def main() -> None:
     rounds = QUICK_ROUNDS if quick else ROUNDS
     lines = [
         machine(f"NumPy {np.__version__}", f"PyTorch {torch.__version__}", f"glassnet {glassnet.__version__}"),
+        f"load average {os.getloadavg()[0]:.1f} at the start: what is above 1 took turns with the benchmark",
         f"one thread, batches of {BATCH}, AdamW: median of {rounds} rounds of {STEPS} steps taken in turns;",
         "ratio: glassnet's steps a second over the other's, the median over the rounds\n",
         f"{'':<20}{'':<18}{'steps/s':>9}{'ms a step':>11}{'ratio':>8}{'bar':>6}",
