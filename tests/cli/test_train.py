@@ -83,6 +83,18 @@ def test_a_recipe_fills_a_folder(run: Run, data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "runs" / "model.safetensors").read_bytes()
 
 
+def test_a_teacher_is_found_from_the_run_folder_too(run: Run, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    assert run("train", "-d", data, *FAST, "-o", "recipes/teacher.npz").returncode == 0
+    (tmp_path / "recipes" / "student.toml").write_text(
+        'layers = [4]\nepochs = 1\nloss = { kind = "distillation", teacher = "teacher.npz" }\n'
+    )
+    assert run("train", "recipes/student.toml", "-d", data, "-o", "student").returncode == 0
+    assert run("train", "student/recipe.toml", "-d", data, "-o", "again").returncode == 0
+    made = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "again")]
+    assert made[0] == made[1]
+
+
 def test_pictures_that_cannot_be_read(run: Run, data: Path, tmp_path: Path) -> None:
     (data / "1" / "broken.png").write_bytes(b"no picture")
     done = run("train", "--data", data, *FAST, "-o", "model.npz")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -99,3 +101,16 @@ def test_what_cannot_be_sent_is_refused() -> None:
     with pytest.raises(OptionError, match="workers are given what they work with, but it cannot be pickled") as caught:
         next(ahead(lambda number: (np.array(number),), range(3), 1, BYTES))
     assert "leave workers at 0" in str(caught.value)
+
+
+def test_a_script_that_would_start_itself_again_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np\n"
+        "from glassnet.training import *\n"
+        "train(initialise((2, 3)), np.ones((50, 2)), np.zeros(50, int), loss=CrossEntropy(), optimizer=Adam(),\n"
+        "      epochs=1, workers=1)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 1
+    assert "needs `if __name__ == '__main__':` around what it does" in done.stderr

@@ -95,7 +95,7 @@ def train(
     files = _Files.of(output, history)
     files.check(chosen.start(), resume)
     given = labelled(data, None, otherwise="train")
-    files.begin(table, resume)
+    files.begin(_kept(table, folder), resume)
     if strict:
         refuse_unreadable(given)
     try:
@@ -135,6 +135,14 @@ def _changed(
     if rate is not None:
         table["optimizer"] = {"kind": "adam", **table.get("optimizer", {}), "rate": rate}
     return table
+
+
+def _kept(table: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Return a recipe's table as it can be kept elsewhere: with its seed, and with the whole path of a teacher."""
+    loss = dict(table.get("loss", {}))
+    if folder is not None and "teacher" in loss and loss["teacher"] not in glassnet.digits.MODELS:
+        loss["teacher"] = str((folder / loss["teacher"]).resolve())
+    return {"seed": 0, **table, **({"loss": loss} if loss else {})}
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,7 @@ class _Files:
         """Keep the recipe, so that a run that is stopped can be told from others."""
         if self.folder is not None and not resume:
             with replacing(self.folder / "recipe.toml") as file:
-                file.write(glassnet.digits.recipe.toml({"seed": 0, **table}).encode())
+                file.write(glassnet.digits.recipe.toml(table).encode())
 
     def write(self, trained: Training) -> None:
         """Save the network and what belongs to it, then let go of the checkpoint."""

@@ -39,6 +39,11 @@ Make: TypeAlias = Callable[[Any], Arrays]
 SLOTS = 8
 _ALIGNED = 64
 
+_ENDED = (
+    "a process that makes batches came to a sudden end; a script that asks for workers needs "
+    "`if __name__ == '__main__':` around what it does"
+)
+
 
 def ahead(make: Make, places: Iterable[Any], workers: int, most_bytes: int) -> Generator[Arrays, None, None]:
     """Give what ``make`` makes of each place, in their order, while ``workers`` processes make the next.
@@ -94,10 +99,15 @@ class _Worker:
         process = context.Process(target=_work, args=(theirs, shared, room), daemon=True)
         process.start()
         theirs.close()
-        ours.send_bytes(work)
-        for slot in range(SLOTS):
-            ours.send(slot)
-        return cls(process, ours, np.frombuffer(memoryview(shared), np.uint8), room)
+        worker = cls(process, ours, np.frombuffer(memoryview(shared), np.uint8), room)
+        try:
+            ours.send_bytes(work)
+            for slot in range(SLOTS):
+                ours.send(slot)
+        except OSError:
+            worker.close()
+            raise RuntimeError(_ENDED) from None
+        return worker
 
     def next(self) -> Arrays | None:
         """Return the next arrays, None after the last; those before are given back."""
@@ -107,7 +117,7 @@ class _Worker:
                 self.in_use = None
             said = self.pipe.recv()
         except (EOFError, OSError):
-            raise RuntimeError("a process that makes batches came to a sudden end") from None
+            raise RuntimeError(_ENDED) from None
         if said is None:
             return None
         if isinstance(said, BaseException):
