@@ -7,6 +7,7 @@ keeps one shape of tile for every batch.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from glassnet.compiler import functions
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, Function, Pointer, Value, vector
 from glassnet.compiler.plan import LINE, Epilogue, Layer, Limits, Panel, list_floats
 from glassnet.compiler.routines import Routines, routine
+
+# The flag of a call whose rows are uint8.
+UINT8 = 1
 
 # So cheap that they are applied to the sums in registers; the others get a loop of their own, which keeps the
 # code small and costs one store and one load.
@@ -35,7 +39,7 @@ def stage(f: Function, routines: Routines, inputs: int, stride: int, scale: floa
         wanted = first + loop.index
         row = (wanted < last).choose(wanted, last)
         at = to.at(F32, loop.index * stride)
-        with f.either((flags & 1).differs(0)) as (pixels, floats):
+        with f.either((flags & UINT8).differs(0)) as (pixels, floats):
             with pixels:
                 source = x.at(I8, row * inputs)
                 for k, lanes in _spans(f, inputs):
@@ -192,17 +196,15 @@ def search(f: Function, routines: Routines, inputs: int, rows: int) -> Value:
 def _live_columns(f: Function, columns: Pointer, source: Pointer, stride: Value, inputs: int, rows: int) -> Value:
     """List the columns in which any row of a tile is not zero; fma(0, w, acc) is acc for the others.
 
-    for k in 0, 16, 32, …: alive = any row: x[row][k … k+15] != 0 (NaN is); the indices of the live lanes are
-    packed together, all 16 stored, and the list grows by as many as are alive
+    for k in 0, 16, 32, …: alive = whether x[row][k … k+15] has a bit in any row (NaN and -0 have); the indices of the
+    live lanes are packed together, all 16 stored, and the list grows by as many as are alive
     after the first quarter: if 7/8 of it are alive, the search ends and all columns count as live
     """
     each = [source.at(F32, stride * row) for row in range(rows)]
     lane = f.lane_numbers(LINE)
 
     def append(found: Value, k: Value, inside: Value | None = None) -> Value:
-        alive = each[0].at(F32, k).load(vector(F32, LINE)).differs(0.0)
-        for row in each[1:]:
-            alive = alive | row.at(F32, k).load(vector(F32, LINE)).differs(0.0)
+        alive = functools.reduce(Value.__or__, (row.at(F32, k).load(vector(I32, LINE)) for row in each)).differs(0)
         if inside is not None:
             alive = alive & inside
         columns.at(I32, found).store(f.compress(lane + k.narrow(I32).splat(LINE), alive))

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
-from glassnet.compiler.kernels import DECIDE, UINT8
+from glassnet.compiler.by_rows import UINT8
+from glassnet.compiler.kernels import DECIDE
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
 from glassnet.compiler.plan import Plan
 
@@ -49,7 +50,7 @@ NPY_INT64, NPY_FLOAT32, NPY_UINT8 = (np.dtype(kind).num for kind in (np.int64, n
 # Above this many multiplications (some 20 µs) other Python threads may run meanwhile.
 LONG_CALL = 1 << 20
 # Scratch up to this size lies on the stack.
-STACK_FLOATS = 48 * 1024
+STACK_FLOATS = 64 * 1024
 
 
 def emit_entry(module: ir.Module, plan: Plan) -> None:

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from glassnet.compiler.by_columns import finish_columns, layer_by_columns, turn_in
-from glassnet.compiler.by_rows import copy_floats, finish_rows, layer_by_rows, search, stage
+from glassnet.compiler.by_rows import UINT8, copy_floats, finish_rows, layer_by_rows, search, stage
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
 from glassnet.compiler.plan import Plan, Scratch, list_floats
 from glassnet.compiler.routines import Routines, routine
 
 CACHE_LINE_BYTES = 64
 
-# The flags of a call.
-UINT8 = 1  # x holds uint8
-DECIDE = 2  # y takes an int64 for each row, the index of the largest value
+# The flags of a call: UINT8, x holds uint8; DECIDE, y takes an int64 for each row, the index of the largest value.
+DECIDE = 2
 
 PARAMETERS = {"parameters": POINTER, "x": POINTER, "y": POINTER, "rows": I64, "scratch": POINTER, "flags": I64}
 
@@ -228,7 +227,7 @@ def blocks(f: Function, routines: Routines, plan: Plan) -> None:
 
     for first in 0, block_rows, 2·block_rows, … < rows:
         layers before ``plan.turn`` by rows, for all tiles of the block
-        the others by columns for each group, and by rows for the tiles that make no whole group
+        the others by columns for each group, and row by row for the rest
     A block whose input turns out dense may go by columns from the first layer on.
     """
     parameters, x, y, count, scratch, flags = f.arguments
