@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from attacks import CANARY, archives, pickles
+from attacks import CANARY, archives, models, pickles
 
 TESTS = Path(__file__).parent.parent
-FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS
+FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS | models.ATTACKS
 MOST_MEGABYTES = 300
 
 Outcomes = dict[str, dict[str, Any]]
@@ -34,7 +34,7 @@ def read_all(folder: Path, files: Mapping[str, bytes], *options: str) -> Outcome
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "attacks.reader", str(folder / "files"), *options],
         cwd=folder / "here",
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         check=True,
         timeout=300,

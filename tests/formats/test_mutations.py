@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import pickle
 import tempfile
 from pathlib import Path
@@ -30,6 +31,10 @@ SEEDS = [
     ("safetensors", archives.good_safetensors()),
     ("safetensors", own_file(".safetensors")),
 ]
+if importlib.util.find_spec("onnx"):
+    from onnxmodels.made import mlp
+
+    SEEDS += [("onnx", mlp()), ("onnx", own_file(".onnx"))]
 
 
 def read(format: str, data: bytes) -> None:
