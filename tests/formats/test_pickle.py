@@ -17,7 +17,7 @@ import pytest
 from attacks import pickles
 from glassnet import Dense, Input, Network, load, save
 from glassnet.errors import FileFormatError, OptionError, ParametersError, UnsafeFileError
-from glassnet.formats import Global, inspect, pickle_machine
+from glassnet.formats import Global, inspect, pickle_machine, pickle_operations
 from glassnet.formats.pickle_arrays import ALLOWED
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -124,7 +124,7 @@ def test_values_beside_arrays_can_be_walked() -> None:
 
 
 def test_every_operation_has_its_place() -> None:
-    tables = (pickle_machine._BY_NAME, pickle_machine._ACTIONS_BY_NAME, pickle_machine._REFUSED)
+    tables = (pickle_operations._BY_NAME, pickle_operations._ACTIONS_BY_NAME, pickle_operations._REFUSED)
     names = [name for table in tables for name in table]
     assert sorted(names) == sorted(opcode.name for opcode in pickletools.opcodes)
 

@@ -15,8 +15,9 @@ from glassnet.errors import FileFormatError, OptionError, ParametersError, Unsaf
 from glassnet.formats.assembly import assemble
 from glassnet.formats.contents import Contents, Global, file_data, shown
 from glassnet.formats.description import describe
-from glassnet.formats.pickle_arrays import Budget, Parcel, array_of_lists
+from glassnet.formats.pickle_arrays import Parcel, array_of_lists
 from glassnet.formats.pickle_machine import Walk, walk
+from glassnet.formats.pickle_rules import Budget
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
