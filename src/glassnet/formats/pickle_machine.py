@@ -64,7 +64,7 @@ class Machine:
     """The stack, the memo and the place in the file; the operations are in ``pickle_operations``."""
 
     def __init__(self, data: Data, rules: Rules, start: int) -> None:
-        self.data = data
+        self.data: Data = data
         self.view = memoryview(data)
         self.rules = rules
         self.at = start  # where the current operation begins
