@@ -183,7 +183,7 @@ def test_other_files_called_pkl(tmp_path: Path) -> None:
     for data, words in (
         (gzip.compress(good), "compressed with gzip"),
         (b"\n<!DOCTYPE html>"[1:], "a web page"),
-        (old_pytorch, "a PyTorch file"),
+        (old_pytorch, r"cut off, or a length that lies"),
         (pickle.dumps([1]), r"found list\nhint: pickle\.dump\(\{'W1'"),
         (pickle.dumps({"W1": [[1.0], [1.0, 2.0]]}), "'W1' is list, expected a NumPy array or a list of equally long"),
         (pickle.dumps({"W1": [["1.0"]]}), "'W1' is list"),
