@@ -10,6 +10,9 @@ array([11.5])
 
 from glassnet.formats.contents import Contents, Global
 from glassnet.formats.files import ArrayInfo, Inspection, inspect, load, save
+from glassnet.formats.live_torch import from_torch
 from glassnet.formats.table import FORMATS, Format
 
-__all__ = ["FORMATS", "ArrayInfo", "Contents", "Format", "Global", "Inspection", "inspect", "load", "save"]
+__all__ = [
+    "FORMATS", "ArrayInfo", "Contents", "Format", "Global", "Inspection", "from_torch", "inspect", "load", "save",
+]  # fmt: skip

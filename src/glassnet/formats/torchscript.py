@@ -75,10 +75,11 @@ def _followed(program: _Program, module: Record, arrays: Mapping[str, Array]) ->
             "their sizes",
             hint="torch.export.save(torch.export.export(model, inputs), path) keeps them",
         )
-    sizes = dict.fromkeys(array.shape[-1] for array in arrays.values() if array.ndim in (1, 2))
-    widths = dict.fromkeys(array.shape[1] for array in arrays.values() if array.ndim == 2)
+    # Weights first: a layer's is what the first of them reads.
+    ranked = sorted(arrays.values(), key=lambda array: array.ndim != 2)
+    sizes = dict.fromkeys(array.shape[-1] for array in ranked)
     first: ParametersError | None = None
-    for size in itertools.islice((widths | sizes), _MOST_SIZES):
+    for size in itertools.islice(sizes, _MOST_SIZES):
         graph = Graph([Input((size,), name=names[0])], computed_in(arrays.values()))
         try:
             return program.network(graph, module, forward)
@@ -394,16 +395,14 @@ _SIGNS: Mapping[type, str] = {
     ast.Is: "__is__", ast.IsNot: "__isnot__",
 }  # fmt: skip
 _WORDS = ("int", "float", "bool", "len", "range", "str")
+_NUMBERS: Mapping[str, Callable[..., Any]] = {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
+    "floordiv": operator.floordiv, "remainder": operator.mod, "neg": operator.neg, "int": int, "float": float,
+    "bool": bool, "Int": int, "Float": float, "Bool": bool, "__not__": operator.not_,
+}  # fmt: skip
 # What a program counts with, where no tensor is among the arguments.
 _PLAIN: Mapping[str, Callable[..., Any]] = {
-    **{
-        name: _bounded(function)
-        for name, function in {
-            "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv,
-            "floordiv": operator.floordiv, "remainder": operator.mod, "neg": operator.neg, "int": int,
-            "float": float, "bool": bool, "Int": int, "Float": float, "Bool": bool, "__not__": operator.not_,
-        }.items()
-    },
+    **{name: _bounded(function) for name, function in _NUMBERS.items()},
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
     "__contains__": lambda holder, item: item in holder,
     "__is__": operator.is_, "__isnot__": operator.is_not,
