@@ -130,10 +130,10 @@ def byte_order(archive: Archive, folder: str) -> str:
 def _read_pickles(data: Data) -> Contents:
     named: dict[str, Storage] = {}
     walks = _pickles(data, named)
-    if len(walks) < 4 or walks[3].problem is not None:
-        return contents_of(walks[-1], Storages(_nowhere, Budget(0)))
-    if len(walks) < 5 or walks[4].problem is not None:
-        raise FileFormatError("cut off: the list of its storages is missing")
+    for found in walks:
+        check_globals(found)
+    if (walks[0].value, walks[1].value) != (_MAGIC, _PROTOCOL):
+        raise FileFormatError("not a PyTorch file: its first two pickles are not the numbers it begins with")
     places = _places(data, walks[4], named)
     storages = Storages(lambda storage: places[storage.key], Budget(2 * len(data) + FREE_BYTES))
     return contents_of(walks[3], storages)
@@ -158,8 +158,6 @@ def _pickles(data: Data, named: dict[str, Storage]) -> list[Walk]:
         walks.append(walk(data, rules(persistent), start=walks[-1].end if walks else 0, whole=False))
         if walks[-1].problem is not None:
             break
-    if len(walks) > 1 and (walks[0].value, walks[1].value) != (_MAGIC, _PROTOCOL):
-        raise FileFormatError("not a PyTorch file: its first two pickles are not the numbers it begins with")
     return walks
 
 
@@ -198,7 +196,3 @@ def _places(data: Data, keys: Walk, named: dict[str, Storage]) -> dict[str, memo
             f"{len(view) - position:,} bytes follow the storages, {len(named) - len(places):,} storages are missing"
         )
     return places
-
-
-def _nowhere(storage: Storage) -> memoryview:
-    raise FileFormatError(f"storage '{shown(storage.key)}' is missing")

@@ -116,6 +116,8 @@ def _activation(name: str, **names: str) -> Operation:
     """Return the operation that is an activation of the table; names: PyTorch's argument → the activation's."""
 
     def operation(graph: Graph, input: Value, *given: float, inplace: bool = False, **options: float) -> Value:
+        if len(given) > len(names):
+            raise ParametersError(f"reads {1 + len(names)} argument(s), found {1 + len(given)}")
         named = dict(zip(names, given, strict=False)) | options
         parameters = {names[key]: float(value) for key, value in named.items()}
         return graph.emit(Activate, _with(name, parameters), of=[input])

@@ -28,8 +28,9 @@ from glassnet.formats.zips import Archive
 from glassnet.network import Input, Network
 from glassnet.network.steps import Array, frozen_parameters
 
-FILE_NAME = "<torchscript>"
-_MOST_CHARACTERS = 1 << 20
+# No file can be called so. Python looks for the file of a text it cannot parse, to show the line.
+_NO_FILE = ""
+_MOST_CHARACTERS = 1 << 18
 _MOST_NESTED = 60
 _MOST_CALLS = 200
 _MOST_STATEMENTS = 100_000
@@ -142,7 +143,7 @@ def parsed(source: str, name: str) -> ast.Module:
     if deepest > _MOST_NESTED:
         raise FileFormatError(f"its program '{shown(name)}' is nested too deep")
     try:
-        return ast.parse(source, FILE_NAME)
+        return ast.parse(source, _NO_FILE)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise FileFormatError(f"its program '{shown(name)}' cannot be parsed: {shown(error)}") from None
 
@@ -181,7 +182,7 @@ class _Run:
         values: dict[str, Any] = {}
         for name, default in zip(reversed(names), reversed(node.args.defaults), strict=False):
             values[name] = self.value(default, {})
-        values |= dict(zip(names, arguments, strict=False)) | options
+        values |= {**dict(zip(names, arguments, strict=False)), **options}
         if len(arguments) > len(names) or not values.keys() >= set(names):
             raise ParametersError(f"function '{shown(node.name)}' is called with other arguments than it has")
         self.depth += 1
