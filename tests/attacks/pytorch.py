@@ -229,6 +229,7 @@ def _archives() -> Iterator[tuple[str, bytes]]:
     good = in_zip(state(tensor()))
     for part in range(1, 8):
         yield f"cut off after {part} eighths", good[: len(good) * part // 8]
+    yield "members, and a directory of none", good[: good.index(CENTRAL)] + zipped({})
     yield "two folders", zipped({"a/data.pkl": state(tensor()), "b/data/0": EIGHT})
     yield "no pickle", zipped({"archive/data/0": EIGHT, "archive/version": b"3"})
     yield "a member outside", zipped({"archive/data.pkl": state(tensor()), "archive/../../data/0": EIGHT})
