@@ -115,9 +115,7 @@ def test_squares_have_two_ways_and_the_way_is_asked_for() -> None:
     assert caught.value.hint.startswith("say which: orientation='outputs_inputs' as PyTorch has it")
     for way, weights in (("outputs_inputs", SQUARE["fc1.weight"].T), ("inputs_outputs", SQUARE["fc1.weight"])):
         np.testing.assert_array_equal(made(SQUARE, orientation=way).network.layers[0].weights, weights)
-    with pytest.raises(
-        OptionError, match="orientation='upside_down', expected one of 'outputs_inputs', 'inputs_outputs'"
-    ):
+    with pytest.raises(OptionError, match="orientation='upside_down', expected one of 'outputs_inputs', "):
         Choices(orientation="upside_down")
 
 

@@ -93,7 +93,8 @@ def test_the_way_back_is_exact(name: str, tmp_path: Path) -> None:
         (Network([dense(3, 3, "relu"), dense(3, 2)], outputs=("dense1", "dense2")), "its only output is the last step"),
         (Network([dense(3, 3), dense(3, 2)], outputs="dense1"), "its only output is the last step, 'dense2'"),
         (
-            Network([ScaleShift(2.0)], inputs=Input((2, 3))), "a BatchNorm1d of \\(features,\\) only: step 'scale_shift1'"
+            Network([ScaleShift(2.0)], inputs=Input((2, 3))),
+            r"a BatchNorm1d of \(features,\) only: step 'scale_shift1'",
         ),
     ],
 )  # fmt: skip
