@@ -54,7 +54,7 @@ def read(archive: Archive, folder: str, budget: Budget, order: str) -> Contents:
         _run(node, builder, values)
     answers = [_value(spec["user_output"]["arg"], values) for spec in _outputs(signature)]
     network = builder.network(answers)
-    return Contents(arrays, network=network, notes=("a program of torch.export: its activations are its own",))
+    return Contents(arrays, network=network)
 
 
 def _arrays(archive: Archive, folder: str, kind: str, budget: Budget, order: str) -> dict[str, Array]:

@@ -52,7 +52,7 @@ def read(archive: Archive, folder: str, module: object, constants: object, stora
     arrays = dict(_arrays(module, "", storages, 0))
     program = _Program(archive, folder, constants, storages)
     network = _followed(program, module, arrays)
-    return Contents(arrays, network=network, notes=("a TorchScript program: its activations are its own",))
+    return Contents(arrays, network=network)
 
 
 def _arrays(module: Record, prefix: str, storages: Storages, depth: int) -> Iterator[tuple[str, Array]]:
