@@ -21,9 +21,9 @@ import numpy as np
 from glassnet.errors import FileFormatError, ParametersError
 from glassnet.formats.contents import Contents, shown
 from glassnet.formats.pickle_rules import Record
-from glassnet.formats.torch_graph import ROWS, Graph, Rows, Value, computed_in
-from glassnet.formats.torch_operations import OPERATIONS
-from glassnet.formats.torch_tensors import Storages, Tensor
+from glassnet.formats.pytorch.graph import ROWS, Graph, Rows, Value, computed_in
+from glassnet.formats.pytorch.operations import OPERATIONS
+from glassnet.formats.pytorch.tensors import Storages, Tensor
 from glassnet.formats.zips import Archive
 from glassnet.network import Input, Network
 from glassnet.network.steps import Array, frozen_parameters

@@ -13,9 +13,9 @@ from typing import Any
 from glassnet.errors import FileFormatError, ParametersError
 from glassnet.formats.contents import Contents, parsed_json, shown
 from glassnet.formats.pickle_rules import Budget
-from glassnet.formats.torch_graph import ROWS, Graph, Rows, computed_in
-from glassnet.formats.torch_operations import OPERATIONS
-from glassnet.formats.torch_tensors import BFLOAT16, Storage, Storages, tensor_at
+from glassnet.formats.pytorch.graph import ROWS, Graph, Rows, computed_in
+from glassnet.formats.pytorch.operations import OPERATIONS
+from glassnet.formats.pytorch.tensors import BFLOAT16, Storage, Storages, tensor_at
 from glassnet.formats.zips import Archive
 from glassnet.network import Input
 from glassnet.network.steps import Array, frozen_parameters

@@ -11,16 +11,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from glassnet.errors import FileFormatError, ParametersError
-from glassnet.formats import torch_export, torchscript
 from glassnet.formats.contents import MOST_ARRAYS, Contents, Data, Global, file_data, parsed_json, shown
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Budget, text
-from glassnet.formats.torch_checkpoints import check_globals, contents_of
-from glassnet.formats.torch_tensors import DTYPES, Storage, Storages, rules, storage_named
-from glassnet.formats.torch_writing import DESCRIPTION, write
+from glassnet.formats.pytorch import export, script
+from glassnet.formats.pytorch.checkpoints import check_globals, contents_of
+from glassnet.formats.pytorch.tensors import DTYPES, Storage, Storages, rules, storage_named
+from glassnet.formats.pytorch.writing import DESCRIPTION
 from glassnet.formats.zips import Archive, first_member
-
-__all__ = ["globals_of", "read", "recognises", "write"]
 
 # The number that the first of the five pickles is, as it stands in the file.
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -48,14 +46,14 @@ def read(path: Path) -> Contents:
         return _read_pickles(file_data(path))
     archive = Archive.of(path)
     folder = _folder(archive)
-    if torch_export.is_one(archive, folder):
-        return torch_export.read(archive, folder, _budget(archive), byte_order(archive, folder))
+    if export.is_one(archive, folder):
+        return export.read(archive, folder, _budget(archive), byte_order(archive, folder))
     found, storages = _walked(archive, folder), _storages(archive, folder)
-    if torchscript.is_one(archive, folder):
+    if script.is_one(archive, folder):
         check_globals(found)
         constants = _walked(archive, folder, "constants")
         check_globals(constants)
-        return torchscript.read(archive, folder, found.value, constants.value, storages)
+        return script.read(archive, folder, found.value, constants.value, storages)
     contents = contents_of(found, storages)
     return _described(contents, archive, folder) if f"{folder}{DESCRIPTION}" in archive else contents
 
@@ -74,7 +72,7 @@ def globals_of(path: Path) -> tuple[Global, ...]:
         return tuple(wanted for found in _pickles(file_data(path), {}) for wanted in found.globals)
     archive = Archive.of(path)
     folder = _folder(archive)
-    return () if torch_export.is_one(archive, folder) else _walked(archive, folder).globals
+    return () if export.is_one(archive, folder) else _walked(archive, folder).globals
 
 
 def _is_zip(path: Path) -> bool:
