@@ -10,22 +10,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from glassnet.errors import FileFormatError, ParametersError
-from glassnet.formats.contents import MOST_ARRAYS, Contents, Data, Global, file_data, parsed_json, shown
+from glassnet.errors import FileFormatError
+from glassnet.formats.contents import Contents, Global, file_data, file_size, parsed_json, shown
 from glassnet.formats.pickle_machine import Walk, walk
-from glassnet.formats.pickle_rules import Budget, text
-from glassnet.formats.pytorch import export, script
+from glassnet.formats.pickle_rules import text
+from glassnet.formats.pytorch import export, script, sequence
 from glassnet.formats.pytorch.checkpoints import check_globals, contents_of
-from glassnet.formats.pytorch.tensors import DTYPES, Storage, Storages, rules, storage_named
+from glassnet.formats.pytorch.tensors import Storage, Storages, budget_for, rules, storage_named
 from glassnet.formats.pytorch.writing import DESCRIPTION
 from glassnet.formats.zips import Archive, first_member
 
-# The number that the first of the five pickles is, as it stands in the file.
-_MAGIC = 0x1950A86A20F9469CFC6C
-_MAGIC_BYTES = _MAGIC.to_bytes(10, "little")
-_PROTOCOL = 1001
-# Tensors of a small file may be many times its length, where they share a storage.
-FREE_BYTES = 1 << 20
 _FIRST_MEMBERS = ("data.pkl", "data", ".data", "byteorder", "version", "constants.pkl", "code", "archive_format",
                   ".format_version", ".storage_alignment", "extra", "models", "traced_inputs", "")  # fmt: skip
 
@@ -34,7 +28,7 @@ def recognises(head: bytes) -> bool:
     """Tell whether a file begins as PyTorch's zips do, all in one folder, or as the five pickles."""
     folder, slash, rest = first_member(head).partition("/")
     in_zip = bool(folder and slash) and rest.partition("/")[0] in _FIRST_MEMBERS
-    return in_zip or _MAGIC_BYTES in head[:32]
+    return in_zip or sequence.MAGIC_BYTES in head[:32]
 
 
 def read(path: Path) -> Contents:
@@ -43,11 +37,13 @@ def read(path: Path) -> Contents:
     Raises UnsafeFileError for a pickle that asks for what could do harm, or for a whole module.
     """
     if not _is_zip(path):
-        return _read_pickles(file_data(path))
+        found, places = sequence.unpacked(file_data(path))
+        budget = budget_for(file_size(path))
+        return contents_of(found, Storages(lambda storage: places[storage.key], budget))
     archive = Archive.of(path)
     folder = _folder(archive)
     if export.is_one(archive, folder):
-        return export.read(archive, folder, _budget(archive), byte_order(archive, folder))
+        return export.read(archive, folder, budget_for(len(archive.data)), byte_order(archive, folder))
     found, storages = _walked(archive, folder), _storages(archive, folder)
     if script.is_one(archive, folder):
         check_globals(found)
@@ -69,7 +65,7 @@ def _described(contents: Contents, archive: Archive, folder: str) -> Contents:
 def globals_of(path: Path) -> tuple[Global, ...]:
     """Return every global that the file's pickles name, as far as they can be walked."""
     if not _is_zip(path):
-        return tuple(wanted for found in _pickles(file_data(path), {}) for wanted in found.globals)
+        return sequence.globals_of(file_data(path))
     archive = Archive.of(path)
     folder = _folder(archive)
     return () if export.is_one(archive, folder) else _walked(archive, folder).globals
@@ -105,11 +101,7 @@ def _walked(archive: Archive, folder: str, name: str = "data") -> Walk:
 
 def _storages(archive: Archive, folder: str) -> Storages:
     order = byte_order(archive, folder)
-    return Storages(lambda storage: archive.read(f"{folder}{storage.key}"), _budget(archive), order)
-
-
-def _budget(archive: Archive) -> Budget:
-    return Budget(2 * len(archive.data) + FREE_BYTES)
+    return Storages(lambda storage: archive.read(f"{folder}{storage.key}"), budget_for(len(archive.data)), order)
 
 
 def byte_order(archive: Archive, folder: str) -> str:
@@ -120,77 +112,3 @@ def byte_order(archive: Archive, folder: str) -> str:
     if said not in (b"little", b"big"):
         raise FileFormatError(f"a byte order '{shown(str(said[:20], 'latin1'))}', expected little or big")
     return "<" if said == b"little" else ">"
-
-
-# --- five pickles and the storages --------------------------------------------------------------------------
-
-
-def _read_pickles(data: Data) -> Contents:
-    named: dict[str, Storage] = {}
-    walks = _pickles(data, named)
-    for found in walks:
-        check_globals(found)
-    if (walks[0].value, walks[1].value) != (_MAGIC, _PROTOCOL):
-        raise FileFormatError("not a PyTorch file: its first two pickles are not the numbers it begins with")
-    places = _places(data, walks[4], named)
-    storages = Storages(lambda storage: places[storage.key], Budget(2 * len(data) + FREE_BYTES))
-    return contents_of(walks[3], storages)
-
-
-def _pickles(data: Data, named: dict[str, Storage]) -> list[Walk]:
-    """Return the pickles at the beginning, walked: magic number, protocol, system, the object, the storages' keys."""
-
-    def persistent(identity: object) -> object:
-        match identity:
-            case ("storage", kind, key, _, count, *view):
-                whole = storage_named(kind, key, count)
-                if named.setdefault(whole.key, whole) != whole:
-                    raise FileFormatError(f"storage '{shown(whole.key)}' is named twice, and otherwise")
-                return _part_of(whole, view[0]) if view and view[0] is not None else whole
-            case ("module", kind, *_):
-                return kind
-        raise FileFormatError("a persistent id that is neither a storage's nor a module's")
-
-    walks: list[Walk] = []
-    for _ in range(5):
-        walks.append(walk(data, rules(persistent), start=walks[-1].end if walks else 0, whole=False))
-        if walks[-1].problem is not None:
-            break
-    return walks
-
-
-def _part_of(whole: Storage, view: object) -> Storage:
-    """Return a part of a storage, which had a name of its own before version 0.4."""
-    match view:
-        case (_, int(begin), int(count)) if begin >= 0 and count >= 0 and begin + count <= whole.count:
-            return Storage(whole.dtype, whole.key, whole.count, begin)
-    raise FileFormatError(f"a part of storage '{shown(whole.key)}' that is not in it")
-
-
-def _places(data: Data, keys: Walk, named: dict[str, Storage]) -> dict[str, memoryview]:
-    """Return where each storage's bytes lie: behind the pickles, in the order of the keys, each after its length."""
-    if not isinstance(keys.value, list) or len(keys.value) > MOST_ARRAYS:
-        raise FileFormatError(f"a list of at most {MOST_ARRAYS:,} storages expected")
-    places: dict[str, memoryview] = {}
-    view, position = memoryview(data), keys.end
-    for key in map(text, keys.value):
-        if key not in named or key in places:
-            raise FileFormatError(f"storage '{shown(key)}' is not one that a tensor has, or there twice")
-        dtype = named[key].dtype
-        if dtype and dtype not in DTYPES:
-            raise ParametersError(f"a storage of kind '{shown(dtype)}', expected one of {', '.join(DTYPES)}")
-        count = int.from_bytes(view[position : position + 8], "little")
-        length = count * (int(DTYPES[dtype][1:]) if dtype else 1)
-        position += 8
-        if count != named[key].count or position + length > len(view):
-            raise FileFormatError(
-                f"storage '{shown(key)}' of {named[key].count:,} numbers says {count:,}, and {len(view) - position:,} "
-                "bytes are left"
-            )
-        places[key] = view[position : position + length]
-        position += length
-    if position != len(view) or len(places) != len(named):
-        raise FileFormatError(
-            f"{len(view) - position:,} bytes follow the storages, {len(named) - len(places):,} storages are missing"
-        )
-    return places
