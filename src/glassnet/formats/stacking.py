@@ -8,6 +8,7 @@ activation is 1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,8 @@ from glassnet.network.steps import Array
 
 # PyTorch's default. A state_dict does not hold it.
 EPSILON = 1e-5
+# How the arrays of a Sequential that is the whole module are called.
+_SEQUENTIAL = re.compile(r"([0-9]{1,6})\.[a-z]")
 
 
 def stacked(
@@ -38,10 +41,24 @@ def stacked(
     for number, layer in enumerate(layers):
         last = number == len(layers) - 1
         activation = ("identity" if output is None else output) if last else hidden
+        if not last and _at_once(layer.module, behind[number], layers[number + 1].module):
+            activation = "identity"
+            notes.append(f"no activation behind {layer.module.name}: in a Sequential the next number is a layer again")
         steps += _steps(layer, behind[number], activation, notes)
     if output is None:
         notes.append("no activation after the last layer, since output= was not given")
     return steps, notes
+
+
+def _at_once(linear: Module, between: Sequence[Module], after: Module) -> bool:
+    """Tell whether the numbers of a Sequential leave no room for an activation before the next layer.
+
+    That holds for names that are nothing but a number, as in ``0.weight``. Lists of layers in a module have numbers
+    too, and activations that its own code calls.
+    """
+    places = [_SEQUENTIAL.match(next(iter(module.names.values()))) for module in (linear, *between, after)]
+    numbers = [int(place[1]) for place in places if place]
+    return len(numbers) == len(places) and numbers[-1] - numbers[0] == len(numbers) - 1
 
 
 def _steps(layer: Layer, between: list[Module], activation: str | Activation | None, notes: list[str]) -> list[Step]:

@@ -100,6 +100,9 @@ class Blocks(nn.Module):  # type: ignore[misc]
 
 NETS: dict[str, tuple[Any, dict[str, Any]]] = {
     "a Sequential": (linear(5, 7, 3), {"activation": "relu"}),
+    "two layers without an activation": (
+        nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2)), {"activation": "relu"}
+    ),
     "no bias": (linear(5, 7, 3, bias=False), {"activation": "relu"}),
     "softmax": (nn.Sequential(*linear(5, 7, 3), nn.Softmax(-1)), {"hidden": "relu", "output": "softmax"}),
     "one layer": (nn.Linear(4, 2), {"output": "identity"}),

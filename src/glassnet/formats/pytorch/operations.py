@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from glassnet.activations import activation
 from glassnet.errors import ParametersError
 from glassnet.formats.pytorch import shaping
 from glassnet.formats.pytorch.graph import Graph, Operation, Value, known
@@ -122,8 +123,6 @@ def _activation(name: str, **names: str) -> Operation:
 
 
 def _with(name: str, parameters: Mapping[str, float]) -> Any:
-    from glassnet.activations import activation  # noqa: PLC0415
-
     return activation(name, **parameters)
 
 
