@@ -25,6 +25,7 @@ from glassnet.formats.layers import (
     chain,
     check_alone,
     check_kinds,
+    is_linear,
     listed,
     paired,
     select,
@@ -176,8 +177,8 @@ def _named(arrays: Mapping[str, Array], contents: Contents, choices: Choices) ->
 
 
 def _known_orientation(modules: list[Module], contents: Contents) -> str:
-    if contents.outputs_first is not None:
-        return OUTPUTS_FIRST if contents.outputs_first else INPUTS_FIRST
+    if contents.outputs_first and all("weight" in module.words for module in modules if is_linear(module)):
+        return OUTPUTS_FIRST
     return INPUTS_FIRST if all(module.inputs_first for module in modules) else ""
 
 

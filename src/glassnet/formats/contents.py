@@ -39,15 +39,15 @@ class Contents:
 
     description: as ``describe`` writes it, in files of our own. network: where another tool's file says it in its own
     way, which its reader understands. notes: what that reader folded, dropped or took for granted, in words.
-    outputs_first: whether weights have shape (outputs, inputs), where the format says. separate: the beginnings of
-    names that belong to networks side by side, where the file keeps them apart.
+    outputs_first: whether arrays called ``weight`` have shape (outputs, inputs), as in PyTorch's files. separate: the
+    beginnings of names that belong to networks side by side, where the file keeps them apart.
     """
 
     arrays: Mapping[str, Array]
     description: Mapping[str, Any] | None = None
     network: Network | None = None
     notes: tuple[str, ...] = ()
-    outputs_first: bool | None = None
+    outputs_first: bool = False
     separate: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

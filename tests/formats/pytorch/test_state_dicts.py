@@ -240,6 +240,20 @@ def test_a_lightning_checkpoint(zipped: bool, tmp_path: Path) -> None:
     assert all(wanted.allowed for wanted in inspect(path).globals)
 
 
+def test_layers_whose_names_recall_an_optimizer_stay(tmp_path: Path) -> None:
+    net = ready(nn.Sequential(OrderedDict(optimal=nn.Linear(3, 4), relu=nn.ReLU(), scaler=nn.Linear(4, 2))))
+    compare(glassnet.load(saved(net.state_dict(), tmp_path / "net.pt"), activation="relu"), net)
+
+
+def test_tensors_of_ones_own_may_be_the_other_way_round(tmp_path: Path) -> None:
+    w1, w2 = torch.randn(3, 4), torch.randn(4, 2)
+    path = saved({"w_in": w1, "b_in": torch.ones(4), "w_out": w2, "b_out": torch.ones(2)}, tmp_path / "net.pt")
+    x = torch.randn(5, 3)
+    expected = torch.relu(x @ w1 + 1) @ w2 + 1
+    found = glassnet.load(path, activation="relu")(x.numpy())
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("device", ["cuda:0", "mps", "xla:1", "meta-like"])
 def test_where_a_storage_was_does_not_matter(device: str, tmp_path: Path) -> None:
     net = ready(linear(3, 4, 2))

@@ -23,16 +23,8 @@ _MOST_DEEP = 20
 _MOST_VALUES = 20 * MOST_ARRAYS
 # What stands beside the network in a checkpoint, known by a word in its key.
 _BESIDE = (
-    "optim",
-    "scheduler",
-    "scaler",
-    "callbacks",
-    "loops",
-    "rng",
-    "hyper_parameters",
-    "datamodule",
-    "samples_seen",
-)
+    "optim", "scheduler", "scaler", "callbacks", "loops", "rng", "hyper_parameters", "datamodule", "samples_seen",
+)  # fmt: skip
 _LIGHTNING = "pytorch-lightning_version"
 HOW_TO_SAVE = (
     "where its class is at hand: torch.save(model.state_dict(), path), or torch.export.save, which keeps the "
@@ -95,8 +87,13 @@ def _tensors(
         if seen["values"] > _MOST_VALUES:
             raise FileFormatError(f"more than {_MOST_VALUES:,} values in dictionaries and lists")
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(key, str | int) and not any(word in str(key).lower() for word in _BESIDE):
+            if isinstance(key, str | int) and not _stands_beside(key, entry):
                 yield from _tensors(entry, (*path, str(key)), seen)
+
+
+def _stands_beside(key: str | int, entry: object) -> bool:
+    """Tell whether an entry is the state of something else than a network; a tensor never is."""
+    return isinstance(entry, dict | list | tuple) and any(word in str(key).lower() for word in _BESIDE)
 
 
 def _named(
