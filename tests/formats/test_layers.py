@@ -135,6 +135,11 @@ def test_squares_have_two_ways_and_the_way_is_asked_for() -> None:
             {"bn.running_mean": np.ones(3), "bn.running_var": -np.ones(3)},
             "array 'bn.running_var' holds a variance below 0",
         ),
+        (
+            {"fc4.weight_g": np.ones((2, 1)), "fc4.weight_v": np.zeros((2, 3))},
+            r"array 'fc4\.weight_v' has a row of zeros",
+        ),
+        ({"fc4.weight_v": np.ones((2, 3))}, "neither a layer's weights nor a normalisation"),
         ({"act.weight": np.ones(1)}, "it cannot be told which layers 'act' follows"),
         ({"fc1.weight": np.full((7, 4), np.nan, np.float32)}, "not finite"),
     ],

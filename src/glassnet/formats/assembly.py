@@ -171,6 +171,8 @@ def _named(arrays: Mapping[str, Array], contents: Contents, choices: Choices) ->
     steps, notes = stacked(modules, layers, choices.hidden, choices.output)
     names = ", ".join(shown(layer.module.name) for layer in layers)
     notes.insert(0, f"layers one behind the other, in this order: {names}")
+    if any(layer.bias is not None and layer.module.get("bias") is None for layer in layers):
+        notes.append("each layer's first column was taken for its bias, since only so do the layers fit")
     if aside and not choices.part:
         notes.append(f"left aside, since no answer needs it: {', '.join(map(shown, aside[:8]))}")
     return _network(steps, layers[0].inputs, layers[-1].outputs, notes), notes

@@ -86,7 +86,13 @@ def weights_of(module: Module) -> Array | None:
         )
     exact = direction.astype(np.float64)
     norms = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
-    return (exact * (length.astype(np.float64).reshape(-1, 1) / norms)).astype(direction.dtype)
+    if not norms.all():
+        raise ParametersError(f"array '{module.called('weight_v')}' has a row of zeros, which has no direction")
+    product: Array = (exact * (length.astype(np.float64).reshape(-1, 1) / norms)).astype(direction.dtype)
+    module.arrays["weight"], module.names["weight"] = product, module.names["weight_v"]
+    for what in ("weight_g", "weight_v"):  # multiplied out once, however often it is asked for
+        del module.arrays[what], module.names[what]
+    return product
 
 
 def is_linear(module: Module) -> bool:
@@ -118,7 +124,7 @@ def check_kinds(modules: Sequence[Module]) -> None:
                 f"array '{shown(left[0])}' is left over: its name does not say what it is",
                 hint="part= takes the layers below a prefix and leaves out the rest; mean= and std= scale the input",
             )
-        if not module.arrays.keys() & {"weight"} and "weight_v" not in module.arrays and not is_norm(module):
+        if not module.arrays.keys() & {"weight", "weight_v"} and not is_norm(module):
             raise ParametersError(f"array '{shown(next(iter(module.names.values())))}' has no weights beside it")
 
 
