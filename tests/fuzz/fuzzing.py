@@ -2,7 +2,7 @@
 
 A target is a program, ``python tests/fuzz/fuzz_torch.py [seconds]``, which needs atheris. It makes its seeds anew,
 writes each input to a file, and reads that as a user would, with and without options. Anything else than a network or
-a GlassnetError, more than 1 GB, or more than 20 seconds for one input ends the run with a report and a file
+a GlassnetError, more than 1 GB, or more than a minute for one input ends the run with a report and a file
 ``crash-…``.
 """
 
@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["glassnet"]):
 
 # What a user may say of a file; the first is to say nothing.
 OPTIONS: tuple[dict[str, Any], ...] = ({}, {"hidden": "relu", "output": "softmax"}, {"hidden": "relu", "part": ("a",)})
-_MEGABYTES, _SECONDS_EACH = 1024, 20
+_MEGABYTES, _SECONDS_EACH = 1024, 60
 
 
 def reading(format: str) -> Callable[[bytes], None]:
