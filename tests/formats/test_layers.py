@@ -166,5 +166,8 @@ def test_activation_and_hidden_are_one_option(tmp_path: Path) -> None:
     assert glassnet.load(tmp_path / "net.npz", activation="tanh").layers[0].activation.name == "tanh"
     with pytest.raises(OptionError, match="activation= and hidden= are the same"):
         glassnet.load(tmp_path / "net.npz", activation="tanh", hidden="relu")
+    wrong: Any = 5
+    with pytest.raises(OptionError, match="part=5, expected the beginning of names, or several"):
+        glassnet.load(tmp_path / "net.npz", part=wrong)
     with pytest.raises(OptionError, match="part= cannot be used: the file's arrays are W1, b1"):
         glassnet.load(tmp_path / "net.npz", part="W1")

@@ -18,7 +18,7 @@ from glassnet.activations import Activation
 from glassnet.errors import FileFormatError, OptionError
 from glassnet.files import replacing
 from glassnet.formats.assembly import Choices, assemble, assembled
-from glassnet.formats.contents import Global
+from glassnet.formats.contents import Global, shown
 from glassnet.formats.description import describe
 from glassnet.formats.scaling import rescaled
 from glassnet.formats.table import format_of, format_to_write
@@ -63,8 +63,11 @@ def load(
     with _place_in_errors(f"reading {path}"):
         if activation is not None and hidden is not None:
             raise OptionError("activation= and hidden= are the same; give one of them")
-        parts = (part,) if isinstance(part, str) and part else tuple(part)
-        choices = Choices(activation if hidden is None else hidden, output, parts, orientation)
+        given: object = part  # not always what the signature asks for
+        parts = (given,) if isinstance(given, str) and given else given
+        if not isinstance(parts, list | tuple | str) or not all(isinstance(entry, str) for entry in parts):
+            raise OptionError(f"part={shown(repr(part))}, expected the beginning of names, or several")
+        choices = Choices(activation if hidden is None else hidden, output, tuple(parts), orientation)
         contents = format_of(place).read(place)
         return rescaled(assembled(contents, choices).network, scale, mean, std)
 
