@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import archives, pickles
+from attacks import archives, pickles, pytorch
 from glassnet import Dense, GlassnetError, Network, load, save
 from glassnet.formats import FORMATS, inspect
 
@@ -28,6 +28,8 @@ SEEDS = [
     *(("pickle", pickle.dumps(pickles.parameters(), protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)),
     ("npz", archives.good_npz()),
     ("npz", own_file(".npz")),
+    *(("pytorch", content) for content in pytorch.GOOD.values()),
+    ("pytorch", own_file(".pt")),
     ("safetensors", archives.good_safetensors()),
     ("safetensors", own_file(".safetensors")),
 ]
