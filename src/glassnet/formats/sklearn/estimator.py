@@ -76,6 +76,8 @@ class Estimator:
     def _numbers(self, value: object, what: str, axes: Sequence[int]) -> Array:
         if isinstance(value, float | int):
             value = np.asarray(value, dtype=np.float64)
+        if isinstance(value, np.ndarray) and value.dtype == object:
+            value = _of_numbers(value)
         if not isinstance(value, np.ndarray):
             hint = "call densify() before it is saved" if "sparse" in _kind(value) else ""
             self.refuse(f"{what} is {_kind(value)}, expected an array of numbers", hint=hint)
@@ -97,9 +99,10 @@ class Estimator:
             found = f"shape {values.shape}" if isinstance(values, np.ndarray) else _kind(values)
             self.refuse(f"'{name}' is {found}, expected one list of classes")
         try:
-            return tuple(self._label(value) for value in values.tolist())
+            found = values.tolist()
         except ValueError:  # a letter beyond Unicode
             self.refuse(f"'{name}' holds a text that is none")
+        return tuple(self._label(value) for value in found)
 
     def _label(self, value: object) -> Label:
         value = array_of(value)
@@ -142,6 +145,17 @@ def estimator_of(value: object, budget: Budget) -> Estimator | None:
         version = str(version, "latin1")
     match = _VERSION.match(version) if isinstance(version, str) else None
     return Estimator(shown(name), attributes, budget, (int(match[1]), int(match[2])) if match else (0, 0))
+
+
+def _of_numbers(values: Array) -> Array:
+    """Return Python's numbers as NumPy's, where they are all numbers."""
+    plain = [array_of(value) for value in values.ravel().tolist()]
+    if not all(isinstance(value, int | float | np.ndarray) and np.ndim(value) == 0 for value in plain):
+        return values
+    try:
+        return np.array([float(value) for value in plain]).reshape(values.shape)
+    except (ValueError, TypeError, OverflowError):  # a text of NumPy's, an integer beyond the largest float
+        return values
 
 
 def _kind(value: object) -> str:

@@ -79,7 +79,7 @@ def logistic(estimator: Estimator, chain: Chain) -> None:
 
 
 def softmax(estimator: Estimator, chain: Chain) -> None:
-    """Append softmax(x·W + b); of two classes, softmax of -d and d."""
+    """Append the softmax of x·W + b; of two classes, softmax of -d and d."""
     weights, bias = _scores(estimator, chain)
     chain.dense(*(pair(weights, bias) if weights.shape[1] == 1 else (weights, bias)), "softmax")
 

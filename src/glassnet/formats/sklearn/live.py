@@ -17,7 +17,6 @@ def from_sklearn(estimator: object) -> Network:
     Its output is predict_proba's, or decision_function's where there are no probabilities (of two classes, -d and d),
     or predict's of a regression; ``predict`` answers the same labels. Raises ParametersError, naming the estimator,
     for one that is no network or was not fitted.
-
     """
     found = estimator_of(estimator, Budget(sys.maxsize))
     if found is None:

@@ -20,7 +20,7 @@ from glassnet.formats.sklearn.table import ESTIMATORS, REFUSED
 # Modules of what stands beside an estimator: its names are taken whatever they are.
 _BESIDE = re.compile(
     r"""sklearn\.(?:metrics|model_selection|cross_validation|grid_search)\.
-      | sklearn\._loss\.
+      | sklearn\._loss\. | sklearn\.feature_selection\._?univariate_selection\.
       | sklearn\.linear_model\.(?:_?sgd_fast|_?stochastic_gradient\.|_linear_loss)
       | sklearn\.neural_network\._?stochastic_optimizers\.
       | sklearn\.utils\.(?:deprecation|_bunch|_metadata_requests|metadata_routing)
@@ -35,7 +35,8 @@ _PLAIN_NAMES = frozenset(
           for name in ("object", "bool", "int", "float", "str", "complex", "list", "dict", "tuple", "set", "frozenset",
                        "slice", "range", "xrange", "long", "unicode")),
         *(f"numpy.{name}" for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
-                                       "uint16", "uint32", "uint64", "bool", "bool_", "str_", "bytes_", "matrix", "memmap", "nan")),
+                                       "uint16", "uint32", "uint64", "bool", "bool_", "str_", "bytes_",
+                                       "matrix", "memmap", "nan")),
         "numpy.matrixlib.defmatrix.matrix", "numpy.core.memmap.memmap", "numpy._core.memmap.memmap",
         "collections.defaultdict", "collections.OrderedDict",
     }
@@ -85,16 +86,19 @@ def check(named: Sequence[Global], *, placed: bool = True) -> None:
     placed: whether the byte where a name stands is known.
     """
     unknown = [wanted for wanted in named if not wanted.allowed]
-    for wanted in unknown:
-        if wanted.name.partition(".")[0] not in (LIBRARY, *_OTHER_LIBRARIES):
+    unsafe = [wanted for wanted in unknown if wanted.name.partition(".")[0] not in (LIBRARY, *_OTHER_LIBRARIES)]
+    for wanted in unsafe or unknown:
+        place = f"byte {wanted.offset}: " if placed else ""
+        what = f"{place}{'asks for' if unsafe else 'holds'} '{shown(wanted.name)}'"
+        if unsafe:
             raise UnsafeFileError(
-                f"{f'byte {wanted.offset}: ' if placed else ''}asks for '{shown(wanted.name)}', which no estimator needs; nothing was run",
-                hint="pickle.load and joblib.load would run what this file says; save the estimator without code of your own in it",
+                f"{what}, which no estimator needs; nothing was run",
+                hint="pickle.load and joblib.load would run what this file says; save the estimator alone",
             )
-    for wanted in unknown:
-        raise ParametersError(
-            f"{f'byte {wanted.offset}: ' if placed else ''}holds '{shown(wanted.name)}', which is none of the estimators that glassnet reads"
-        )
+        for kind in (other.name.rpartition(".")[2] for other in named if other.name.startswith(f"{LIBRARY}.")):
+            if kind in REFUSED:  # the more telling of the two
+                raise ParametersError(f"{kind}: {REFUSED[kind]}")
+        raise ParametersError(f"{what}, which is none of the estimators that glassnet reads")
     for wanted in named:
         if wanted.name in SIDE_FILES:
             raise FileFormatError(
