@@ -21,7 +21,7 @@ _LARGEST_GROWTH = 50
 _ALWAYS_ALLOWED_BYTES = 1 << 24
 # The largest dictionary of xz, that of -9, needs 65 MB to be unpacked.
 _LZMA_MEMORY_BYTES = 100 << 20
-# "ZF", then how long the content is in hexadecimal, 21 characters wide; Python 2 wrote a blank more.
+# "ZF", then how long the content is in hexadecimal, 19 characters wide; Python 2 wrote a blank more.
 _OLD_HEADER_BYTES = 2 + len(hex(1 << 64))
 
 # First bytes → what unpacks the rest: an object of the standard library with decompress(data, most), eof, unused_data.

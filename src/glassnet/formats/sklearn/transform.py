@@ -66,6 +66,8 @@ def imputer(estimator: Estimator, chain: Chain) -> None:
     fill = estimator.array("statistics_", 1)
     if estimator.choice("add_indicator", False):
         estimator.refuse("adds a column that says what was missing", hint="train it with add_indicator=False")
+    if estimator.choice("axis", 0) != 0:  # before 0.20
+        estimator.refuse("fills a gap from its row, which is no step that a network has")
     missing = estimator.choice("missing_values", math.nan)
     if missing == "NaN":  # before 0.20
         missing = math.nan
