@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from attacks import CANARY, archives, pickles
+from attacks import CANARY, archives, estimators, pickles
 
 TESTS = Path(__file__).parent.parent
-FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS
+FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS | estimators.ATTACKS
 MOST_MEGABYTES = 300
 
 Outcomes = dict[str, dict[str, Any]]
@@ -34,7 +34,7 @@ def read_all(folder: Path, files: Mapping[str, bytes], *options: str) -> Outcome
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "attacks.reader", str(folder / "files"), *options],
         cwd=folder / "here",
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         check=True,
         timeout=300,
@@ -58,6 +58,8 @@ def test_there_are_enough() -> None:
     assert len(pickles.CODE) >= 40
     assert len(pickles.ATTACKS) - len(pickles.CODE) >= 100
     assert len(archives.ATTACKS) >= 80
+    assert len(estimators.CODE) >= 80
+    assert len(estimators.ATTACKS) - len(estimators.CODE) >= 200
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -86,6 +88,15 @@ def test_what_asks_for_code_is_called_unsafe(name: str, outcomes: Outcomes) -> N
     assert outcomes[f"{name}.pkl"]["error"][0] == expected
 
 
+@pytest.mark.parametrize("name", estimators.CODE)
+def test_what_asks_for_code_among_attributes_is_called_unsafe(name: str, outcomes: Outcomes) -> None:
+    lenient = "ParametersError" if name == "sklearn.externals.joblib.memory.Memory.pkl" else "FileFormatError"
+    harmless_to_walk = name.startswith(
+        ("codecs.encode in a", "BUILD on a function", "the second", "a second", "sklearn.ext")
+    )
+    assert outcomes[name]["error"][0] == (lenient if harmless_to_walk else "UnsafeFileError")
+
+
 def test_the_same_files_do_harm_when_pickle_reads_them(tmp_path: Path) -> None:
     names = ("os.system by GLOBAL", "builtins.eval", "memo rebound to os.system")
     outcomes = read_all(tmp_path, {name: pickles.ATTACKS[name] for name in names}, "with-pickle")
@@ -99,7 +110,7 @@ def test_a_good_file_among_them_would_be_seen(tmp_path: Path) -> None:
         "good.pkl": pickle.dumps(pickles.parameters()),
         "good.npz": archives.good_npz(),
         "good.safetensors": archives.good_safetensors(),
-    }
+    } | estimators.GOOD
     for outcome in read_all(tmp_path, good).values():
         assert "error" not in outcome
         assert (outcome["events"], outcome["problem"]) == ([], "")

@@ -1,4 +1,4 @@
-"""Files with estimators: every protocol and compression of pickle and joblib, and skops; read without any of the three."""
+"""Files with estimators: every protocol and compression of pickle and joblib, and skops, read without the three."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ X = RNG.normal(size=(50, 4))
 
 def layers(*sizes: int, hidden: str = "relu", output: str = "identity", dtype: Any = np.float64) -> list[Dense]:
     made = []
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
         weights, bias = RNG.normal(size=(inputs, outputs)).astype(dtype), RNG.normal(size=outputs).astype(dtype)
         made.append(Dense(weights, bias, output if number == len(sizes) - 1 else hidden))
     return made

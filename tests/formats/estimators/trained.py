@@ -55,7 +55,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
-from sklearn.svm import NuSVR, SVC, SVR, LinearSVC, LinearSVR
+from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVR
 
 FEATURES = 6
 
@@ -200,10 +200,10 @@ def _cases() -> dict[str, Case]:
     found["several targets, lasso"] = Case(MultiTaskLasso(0.01), X, SEVERAL)
     found["modified huber, two classes"] = Case(SGDClassifier(loss="modified_huber", random_state=0), *TWO)
     found["linear kernel, two classes"] = Case(SVC(kernel="linear"), *TWO)
-    found["several labels, mlp"] = Case(mlp(), X, (SEVERAL > SEVERAL.mean(axis=0)).astype(int))
-    found["several labels, ridge"] = Case(RidgeClassifier(), X, (SEVERAL > SEVERAL.mean(axis=0)).astype(int))
+    found["several labels, mlp"] = Case(mlp(), X, (SEVERAL.mean(axis=0) < SEVERAL).astype(int))
+    found["several labels, ridge"] = Case(RidgeClassifier(), X, (SEVERAL.mean(axis=0) < SEVERAL).astype(int))
     found["several labels, one against rest"] = Case(
-        OneVsRestClassifier(LogisticRegression(max_iter=500)), X, (SEVERAL > SEVERAL.mean(axis=0)).astype(int)
+        OneVsRestClassifier(LogisticRegression(max_iter=500)), X, (SEVERAL.mean(axis=0) < SEVERAL).astype(int)
     )
     for kind, labels in {
         "integers": THREE[1] * 5 - 3,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import FileFormatError
+from glassnet.errors import FileFormatError, UnsafeFileError
 from glassnet.formats.contents import MOST_AXES, Global, plain_array, shown
 from glassnet.formats.pickle_arrays import ALLOWED, Dtype, Parcel
 from glassnet.formats.pickle_rules import Arguments, Budget, Call, Record, Source, text
@@ -23,6 +23,7 @@ from glassnet.network.steps import Array
 
 _CODE = re.compile(r"[<>|=]?([A-Za-z?])([0-9]{0,9})", re.ASCII)
 _NUMBERS = re.compile(r"[<>|=]?([fiu][1248]|b1|[US][1-9][0-9]{0,5})", re.ASCII)
+_FIRST_SURROGATE, _LAST_SURROGATE, _LAST_LETTER = 0xD800, 0xDFFF, 0x10FFFF
 # What is not read: an array without a value in it.
 NOTHING: Array = np.empty(0, dtype="V1")
 
@@ -61,7 +62,16 @@ class AnyDtype(Dtype):
         if not _NUMBERS.fullmatch(self.code) or 0 in sizes:
             return NOTHING
         budget.spend(len(data))
-        return plain_array(data, np.dtype(self.code), sizes, by_columns)
+        array = plain_array(data, np.dtype(self.code), sizes, by_columns)
+        if array.dtype.kind == "U":
+            _check_letters(np.frombuffer(data, array.dtype.byteorder.replace("=", "") + "u4"))
+        return array
+
+
+def _check_letters(codes: Array) -> None:
+    """Check that numbers are letters: NumPy makes texts of any, and Python then has none."""
+    if codes.max() > _LAST_LETTER or ((codes >= _FIRST_SURROGATE) & (codes <= _LAST_SURROGATE)).any():
+        raise FileFormatError("a text beyond Unicode")
 
 
 def _sizes(shape: object) -> tuple[int, ...]:
@@ -128,11 +138,27 @@ def _dtype(budget: Budget, arguments: Arguments) -> AnyDtype:
     raise FileFormatError("a dtype without a code")
 
 
+def _no_call(budget: Budget, arguments: Arguments) -> None:
+    raise UnsafeFileError("a call of something that is only a name here")
+
+
+# Kinds of numbers and arrays that an attribute may name.
+_ONLY_NAMES = {
+    "numpy": "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool bool_ str_ bytes_ matrix "
+    "memmap nan",
+    "numpy.matrixlib.defmatrix": "matrix",
+    "numpy.core.memmap": "memmap",
+    "numpy._core.memmap": "memmap",
+    "builtins": "object bool int float str list dict tuple type",
+    "__builtin__": "object bool int long float str unicode list dict tuple type",
+}
+
 CALLS: Mapping[tuple[str, str], Call] = MappingProxyType(
     {
         **ALLOWED,
         ("numpy", "dtype"): _dtype,
         **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
+        **{(module, name): _no_call for module, names in _ONLY_NAMES.items() for name in names.split()},
     }
 )
 

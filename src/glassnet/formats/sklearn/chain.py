@@ -18,6 +18,7 @@ from glassnet.network import Dense, Input, Label, Network, ScaleShift, Step, Tak
 from glassnet.network.steps import Array
 
 _MOST_STEPS = 10_000
+_MOST_VISITS = 10_000
 _INPUT = "x"
 
 
@@ -39,7 +40,14 @@ class Chain:
     notes: list[str] = field(default_factory=list)
     answered: str = ""
     depth: int = 0
+    visits: int = 0
     _counts: Counter[str] = field(default_factory=Counter)
+
+    def visit(self) -> None:
+        """Count an estimator, or its place in a pipeline; one may stand in another many times over."""
+        self.visits += 1
+        if self.visits > _MOST_VISITS:
+            raise ParametersError(f"more than {_MOST_VISITS:,} estimators one after the other")
 
     def append(self, estimator: Estimator) -> None:
         """Append what an estimator inside another one comes to."""

@@ -17,6 +17,7 @@ def pipeline(estimator: Estimator, chain: Chain) -> None:
     if not isinstance(steps, list | tuple) or not steps:
         estimator.refuse(f"'steps' is {type(steps).__name__}, expected a list of estimators")
     for number, entry in enumerate(steps, start=1):
+        chain.visit()
         match entry:
             case (str() | bytes() as name, inner):
                 pass
@@ -57,6 +58,8 @@ def one_vs_rest(estimator: Estimator, chain: Chain) -> None:
     values = estimator.value("estimators_")
     if not isinstance(values, list | tuple) or not values:
         estimator.refuse(f"'estimators_' is {type(values).__name__}, expected a list of estimators")
+    for _ in values:
+        chain.visit()
     models = [estimator.nested(value, f"'estimators_'[{i}]") for i, value in enumerate(values)]
     kinds = {model.kind for model in models}
     if len(kinds) > 1 or not kinds <= {*_WITH_PROBABILITIES, *_WITHOUT}:

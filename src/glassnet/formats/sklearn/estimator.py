@@ -22,6 +22,7 @@ from glassnet.network import Label
 from glassnet.network.steps import Array
 
 LIBRARY = "sklearn"
+_MOST_LAYERS = 1_000
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})", re.ASCII)
 
 
@@ -33,7 +34,7 @@ class Estimator:
     """
 
     kind: str
-    attributes: Mapping[str, Any]
+    attributes: Mapping[Any, Any]
     budget: Budget
     version: tuple[int, int] = (0, 0)
 
@@ -71,6 +72,8 @@ class Estimator:
         values = self.value(name)
         if not isinstance(values, list | tuple) or not values:
             self.refuse(f"'{name}' is {type(values).__name__}, expected a list of arrays")
+        if len(values) > _MOST_LAYERS:
+            self.refuse(f"'{name}' has {len(values):,} arrays, expected at most {_MOST_LAYERS:,}")
         return [self._numbers(array_of(value), f"'{name}'[{i}]", (1, 2)) for i, value in enumerate(values)]
 
     def _numbers(self, value: object, what: str, axes: Sequence[int]) -> Array:
@@ -132,8 +135,7 @@ def estimator_of(value: object, budget: Budget) -> Estimator | None:
     """Return the estimator that a record or a live object is; None for anything else."""
     if isinstance(value, Record):
         library, name = value.name.partition(".")[0], value.name.rpartition(".")[2]
-        state = value.state if isinstance(value.state, dict) else {}
-        attributes: Mapping[str, Any] = {key: entry for key, entry in state.items() if isinstance(key, str)}
+        attributes: Mapping[Any, Any] = value.state if isinstance(value.state, dict) else {}
         version = attributes.get("_sklearn_version")
     else:
         library, name = type(value).__module__.partition(".")[0], type(value).__name__

@@ -17,37 +17,39 @@ from glassnet.formats.sklearn.arrays import CALLS, Wrapper
 from glassnet.formats.sklearn.estimator import LIBRARY
 from glassnet.formats.sklearn.table import ESTIMATORS, REFUSED
 
-# Modules of what stands beside an estimator: its names are taken whatever they are.
+# Modules of what stands beside an estimator: of these, every name is taken.
 _BESIDE = re.compile(
-    r"""sklearn\.(?:metrics|model_selection|cross_validation|grid_search)\.
-      | sklearn\._loss\. | sklearn\.feature_selection\._?univariate_selection\.
-      | sklearn\.linear_model\.(?:_?sgd_fast|_?stochastic_gradient\.|_linear_loss)
-      | sklearn\.neural_network\._?stochastic_optimizers\.
-      | sklearn\.utils\.(?:deprecation|_bunch|_metadata_requests|metadata_routing)
-      | scipy\.stats\._?(?:distn_infrastructure|continuous_distns|discrete_distns)\.
-      | numpy\.random\. | numpy\.ma\.""",
+    r"""(?: sklearn\.metrics (?:\.(?:_?scorer|_?classification|_?regression|_?ranking|pairwise))?
+      | sklearn\.metrics\.cluster (?:\._?(?:un)?supervised)?
+      | sklearn\.model_selection\._(?:split|search|validation) | sklearn\.(?:cross_validation|grid_search)
+      | sklearn\._loss\.(?:_?loss|link|glm_distribution)
+      | sklearn\.linear_model\.(?:_?sgd_fast|_linear_loss|_?stochastic_gradient)
+      | sklearn\.neural_network\._?stochastic_optimizers
+      | sklearn\.feature_selection\._?univariate_selection
+      | sklearn\.utils(?:\.(?:_bunch|_metadata_requests|deprecation))?
+      | scipy\.stats\._(?:distn_infrastructure|continuous_distns|discrete_distns)
+      | numpy\.random (?:\.(?:mtrand|_pickle|bit_generator|_generator|_mt19937|_pcg64|_philox|_sfc64))?
+      | numpy\.ma (?:\.core)?
+    ) \.\w+""",
     re.VERBOSE | re.ASCII,
 )
-# What attributes are made of, or name: types of numbers, kinds of collections, learners of labels.
-_PLAIN_NAMES = frozenset(
-    {
-        *(f"{module}.{name}" for module in ("builtins", "__builtin__")
-          for name in ("object", "bool", "int", "float", "str", "complex", "list", "dict", "tuple", "set", "frozenset",
-                       "slice", "range", "xrange", "long", "unicode")),
-        *(f"numpy.{name}" for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
-                                       "uint16", "uint32", "uint64", "bool", "bool_", "str_", "bytes_",
-                                       "matrix", "memmap", "nan")),
-        "numpy.matrixlib.defmatrix.matrix", "numpy.core.memmap.memmap", "numpy._core.memmap.memmap",
-        "collections.defaultdict", "collections.OrderedDict",
-    }
-)  # fmt: skip
+# Collections that some protocols make by a call.
+_COLLECTIONS = frozenset(
+    f"{module}.{name}"
+    for module, names in {
+        "builtins": "set frozenset slice range complex",
+        "__builtin__": "set frozenset slice xrange complex",
+        "collections": "defaultdict",
+    }.items()
+    for name in names.split()
+)
 _BESIDE_CLASSES = frozenset({"LabelBinarizer", "LabelEncoder", "_ConstantPredictor", "MissingIndicator"})
-_OTHER_LIBRARIES = (
-    "catboost", "category_encoders", "imblearn", "keras", "lightgbm", "mlxtend", "pandas", "scikeras", "scipy",
-    "sklearn2pmml", "sklearn_pandas", "skorch", "statsmodels", "tensorflow", "torch", "xgboost",
-)  # fmt: skip
-
-
+# A class of a library of estimators or tables: none that is read, but what people have, and no function.
+_CLASS = re.compile(
+    r"(?:sklearn|catboost|category_encoders|imblearn|keras|lightgbm|mlxtend|pandas|scikeras|scipy|skorch|statsmodels"
+    r"|tensorflow|torch|xgboost)\.(?:\w+\.)*_?[A-Z]\w*",
+    re.ASCII,
+)
 WRAPPERS = tuple(f"{library}.numpy_pickle.NumpyArrayWrapper" for library in ("joblib", "sklearn.externals.joblib"))
 # Before joblib 0.10 every array lay in a file of its own.
 SIDE_FILES = tuple(
@@ -64,7 +66,7 @@ def _record(name: str) -> type[Record] | None:
         return Wrapper
     library, last = name.partition(".")[0], name.rpartition(".")[2]
     known = library == LIBRARY and (last in ESTIMATORS or last in REFUSED or last in _BESIDE_CLASSES)
-    return Record if known or name in _PLAIN_NAMES or name in SIDE_FILES or _BESIDE.match(name) else None
+    return Record if known or name in _COLLECTIONS or name in SIDE_FILES or _BESIDE.fullmatch(name) else None
 
 
 def allowed(name: str) -> bool:
@@ -86,7 +88,7 @@ def check(named: Sequence[Global], *, placed: bool = True) -> None:
     placed: whether the byte where a name stands is known.
     """
     unknown = [wanted for wanted in named if not wanted.allowed]
-    unsafe = [wanted for wanted in unknown if wanted.name.partition(".")[0] not in (LIBRARY, *_OTHER_LIBRARIES)]
+    unsafe = [wanted for wanted in unknown if not _CLASS.fullmatch(wanted.name)]
     for wanted in unsafe or unknown:
         place = f"byte {wanted.offset}: " if placed else ""
         what = f"{place}{'asks for' if unsafe else 'holds'} '{shown(wanted.name)}'"

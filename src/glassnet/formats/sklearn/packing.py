@@ -6,10 +6,10 @@ Which of the ways it is, the first bytes say. Format: ``joblib/compressor.py``; 
 
 from __future__ import annotations
 
-import bz2
-import lzma
+import importlib
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -24,14 +24,44 @@ _LZMA_MEMORY_BYTES = 100 << 20
 # "ZF", then how long the content is in hexadecimal, 19 characters wide; Python 2 wrote a blank more.
 _OLD_HEADER_BYTES = 2 + len(hex(1 << 64))
 
-# First bytes → what unpacks the rest: an object of the standard library with decompress(data, most), eof, unused_data.
-_UNPACKERS: Mapping[bytes, Callable[[], Any]] = MappingProxyType(
+
+@dataclass(frozen=True)
+class _Unpacker:
+    """One of the standard library's, and what it raises for broken bytes."""
+
+    unpacker: Any
+    error: type[Exception]
+
+
+def _zlib() -> _Unpacker:
+    return _Unpacker(zlib.decompressobj(zlib.MAX_WBITS | 32), zlib.error)  # with either header, zlib's or gzip's
+
+
+def _bz2() -> _Unpacker:
+    return _Unpacker(_module("bz2").BZ2Decompressor(), OSError)
+
+
+def _lzma() -> _Unpacker:
+    lzma = _module("lzma")
+    return _Unpacker(lzma.LZMADecompressor(memlimit=_LZMA_MEMORY_BYTES), lzma.LZMAError)
+
+
+def _module(name: str) -> Any:
+    """Return a part of the standard library that a Python may be built without."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise FileFormatError(f"compressed with {name}, which this Python was built without") from None
+
+
+# First bytes → what unpacks the rest.
+_UNPACKERS: Mapping[bytes, Callable[[], _Unpacker]] = MappingProxyType(
     {
-        **{bytes([0x78, level]): lambda: zlib.decompressobj(zlib.MAX_WBITS) for level in (0x01, 0x5E, 0x9C, 0xDA)},
-        b"\x1f\x8b": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
-        b"BZh": bz2.BZ2Decompressor,
-        b"\xfd7zXZ": lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY_BYTES),
-        b"\x5d\x00\x00": lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY_BYTES),
+        **{bytes([0x78, level]): _zlib for level in (0x01, 0x5E, 0x9C, 0xDA)},
+        b"\x1f\x8b": _zlib,
+        b"BZh": _bz2,
+        b"\xfd7zXZ": _lzma,
+        b"\x5d\x00\x00": _lzma,
     }
 )
 _OLD = b"ZF"
@@ -56,18 +86,19 @@ def unpacked(data: Data) -> bytes:
         )
     if head.startswith(_OLD):
         start = _OLD_HEADER_BYTES + (data[_OLD_HEADER_BYTES : _OLD_HEADER_BYTES + 1] == b" ")
-        return _grown(zlib.decompressobj(), memoryview(data)[start:], len(data))
+        return _grown(_zlib(), memoryview(data)[start:], len(data))
     for start_bytes, unpacker in _UNPACKERS.items():
         if head.startswith(start_bytes):
             return _grown(unpacker(), memoryview(data), len(data))
     raise FileFormatError("not compressed in a way that joblib has")
 
 
-def _grown(unpacker: Any, packed: memoryview, size: int) -> bytes:
+def _grown(with_error: _Unpacker, packed: memoryview, size: int) -> bytes:
+    unpacker = with_error.unpacker
     most = max(_ALWAYS_ALLOWED_BYTES, _LARGEST_GROWTH * size)
     try:
         content: bytes = unpacker.decompress(packed, most + 1)
-    except (zlib.error, lzma.LZMAError, OSError, ValueError, EOFError) as error:
+    except (with_error.error, EOFError, ValueError) as error:
         raise FileFormatError(f"compressed, and broken: {shown(error)}") from None
     if len(content) > most:
         raise UnsafeFileError(f"its {size:,} bytes would become more than {most:,}")

@@ -105,17 +105,21 @@ class _Reader:
         self.archive = archive
         self.budget = Budget(_FREE_BYTES + 2 * size)
         self.arrays: dict[str, Array] = {}
-        self.known: dict[int, Any] = {}
+        self.known: dict[int, tuple[object, Any]] = {}
         self.depth = 0
 
     def value(self, node: object) -> Any:
         """Return what a node stands for."""
         if not isinstance(node, dict) or not isinstance(node.get("__loader__"), str):
             raise FileFormatError(f"{type(node).__name__} where a node of its description belongs")
-        identity = node.get("__id__")
-        if type(identity) is int and identity in self.known:
-            return self.known[identity]
         loader = node["__loader__"]
+        identity = node.get("__id__")
+        kind = loader, node.get("__module__"), node.get("__class__"), node.get("file")
+        if type(identity) is int and identity in self.known:
+            first, found = self.known[identity]
+            if kind != first and loader != "CachedNode":
+                raise FileFormatError(f"two different objects have the id {shown(str(identity))}")
+            return found
         if loader not in _LOADERS:
             raise FileFormatError(f"a node of the kind '{shown(loader)}', which is none of skops'")
         self.depth += 1
@@ -124,7 +128,7 @@ class _Reader:
         found = _LOADERS[loader](self, node)
         self.depth -= 1
         if type(identity) is int:
-            self.known[identity] = found
+            self.known[identity] = kind, found
         return found
 
     def values(self, nodes: object) -> list[Any]:

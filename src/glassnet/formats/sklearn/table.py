@@ -140,6 +140,7 @@ def append(estimator: Estimator, chain: Chain) -> None:
     if estimator.has("n_features_in_"):  # since 0.24
         chain.expect(_features(estimator))
     chain.depth += 1
+    chain.visit()
     row.append(estimator, chain)
     chain.depth -= 1
     if row.predicts:
