@@ -22,7 +22,7 @@ from glassnet.formats.pickle_rules import Arguments, Budget, Call, Record, Sourc
 from glassnet.network.steps import Array
 
 _CODE = re.compile(r"[<>|=]?([A-Za-z?])([0-9]{0,9})", re.ASCII)
-_NUMBERS = re.compile(r"[<>|=]?([fiu][1248]|b1|[US][1-9][0-9]{0,5})", re.ASCII)
+_NUMBERS = re.compile(r"[<>|=]?(f[248]|[iu][1248]|b1|[US][1-9][0-9]{0,5})", re.ASCII)
 _FIRST_SURROGATE, _LAST_SURROGATE, _LAST_LETTER = 0xD800, 0xDFFF, 0x10FFFF
 # What is not read: an array without a value in it.
 NOTHING: Array = np.empty(0, dtype="V1")
@@ -107,7 +107,7 @@ class Wrapper(Record):
                 raise FileFormatError("an array of joblib without dtype, shape and order")
 
     def _taken(
-        self, dtype: AnyDtype, sizes: tuple[int, ...], by_columns: bool, others: Mapping[str, Any], source: Source
+        self, dtype: AnyDtype, sizes: tuple[int, ...], by_columns: bool, others: Mapping[Any, Any], source: Source
     ) -> Array:
         if dtype.of_objects:
             found = source.nested()

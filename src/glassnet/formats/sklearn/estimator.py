@@ -23,6 +23,7 @@ from glassnet.network.steps import Array
 
 LIBRARY = "sklearn"
 _MOST_LAYERS = 1_000
+_LONGEST_OPTION = 80
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})", re.ASCII)
 
 
@@ -52,15 +53,17 @@ class Estimator:
             self.refuse(f"has no '{name}', expected a fitted estimator", hint="call fit before it is saved")
         return self.attributes[name]
 
-    def choice(self, name: str, default: str | bool | None = None) -> Any:
+    def choice(self, name: str, default: str | float | None = None) -> Any:
         """Return an option: a text, a bool, a number or None."""
         value = array_of(self.attributes.get(name, default))
         if isinstance(value, np.ndarray) and not value.ndim and value.dtype.kind in "biufU":
             value = value.item()
         if isinstance(value, bytes | memoryview):  # a text of Python 2
-            value = str(bytes(value[:80]), "latin1")
+            value = str(bytes(value[: _LONGEST_OPTION + 1]), "latin1")
         if value is not None and not isinstance(value, str | bool | int | float):
             self.refuse(f"'{name}' is {type(value).__name__}, expected an option")
+        if isinstance(value, str) and len(value) > _LONGEST_OPTION:
+            self.refuse(f"'{name}' is a text of {len(value):,} characters, expected an option")
         return value
 
     def array(self, name: str, *axes: int) -> Array:

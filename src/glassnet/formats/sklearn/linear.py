@@ -46,7 +46,7 @@ def tweedie(estimator: Estimator, chain: Chain) -> None:
     """Append the regression with its link: by itself, the logarithm for a power above 0."""
     link = estimator.choice("link", "auto")
     if link == "auto":
-        link = "log" if float(estimator.choice("power", 0.0)) > 0 else "identity"  # type: ignore[arg-type]
+        link = "log" if estimator.array("power", 0) > 0 else "identity"
     if link not in ("log", "identity"):
         estimator.refuse(f"its link is {link!r}, expected log or identity")
     (log_regression if link == "log" else regression)(estimator, chain)

@@ -7,6 +7,7 @@ import numpy as np
 from glassnet.formats.sklearn.chain import Chain
 from glassnet.formats.sklearn.estimator import Estimator
 from glassnet.network import Activate, Add, Binary, Clip, Map, Multiply, Reduce, ScaleShift
+from glassnet.network.steps import Array
 
 
 def divided_by_sum(chain: Chain, classes: int) -> None:
@@ -17,11 +18,16 @@ def divided_by_sum(chain: Chain, classes: int) -> None:
     values = chain.last
     total = chain.add(Reduce("sum"))
     chain.add(Activate("step"))
-    empty = chain.add(ScaleShift(np.float32([-1]), np.float32([1])))
-    chain.add(ScaleShift(np.float32([classes]), np.float32([0])))
+    empty = chain.add(ScaleShift(_exact(-1), _exact(1)))
+    chain.add(ScaleShift(_exact(classes), _exact(0)))
     divisor = chain.add(Add(sources=(total, chain.last)))
     dividend = chain.add(Add(sources=(values, empty)))
     chain.add(Binary("divide", sources=(dividend, divisor)))
+
+
+def _exact(value: int) -> Array:
+    """Return a whole number as float32, so that it does not decide what the network computes in."""
+    return np.array([value], dtype=np.float32)
 
 
 def normalizer(estimator: Estimator, chain: Chain) -> None:
