@@ -129,7 +129,7 @@ def _located(members: list[zipfile.ZipInfo], data: Data, directory: int) -> list
     """Return where the members' bytes lie: one behind the other, none in another's place, all before the directory."""
     in_order = sorted(members, key=lambda member: member.header_offset)
     limits = [*(member.header_offset for member in in_order[1:]), directory]
-    return [_member(info, data, limit) for info, limit in zip(in_order, limits, strict=True)]
+    return [_member(info, data, limit) for info, limit in zip(in_order, limits, strict=False)]
 
 
 def _member(info: zipfile.ZipInfo, data: Data, limit: int) -> _Member:

@@ -156,6 +156,10 @@ def _reduce(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
     return (slope * chosen / chosen.sum(axis=tuple(batch_axis(axis) for axis in step.axes), keepdims=True),)
 
 
+def _impute(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    return (np.where(step.gaps(inputs[0]), 0, slope),)
+
+
 BACKWARD: Mapping[str, Callable[[Any, Values, Array, Array], Values]] = MappingProxyType(
     {
         "dense": _dense,
@@ -176,6 +180,7 @@ BACKWARD: Mapping[str, Callable[[Any, Values, Array, Array], Values]] = MappingP
         "transpose": _transpose,
         "take": _take,
         "reduce": _reduce,
+        "impute": _impute,
     }
 )
 
@@ -222,6 +227,11 @@ def _constant_arrays(step: Any, inputs: Values, slope: Array, out: Mapping[str, 
     out["values"][...] = slope.sum(axis=0)
 
 
+def _impute_arrays(step: Any, inputs: Values, slope: Array, out: Mapping[str, Array]) -> None:
+    filled = np.where(step.gaps(inputs[0]), slope, 0)
+    out["values"][...] = filled.sum(axis=tuple(range(filled.ndim - 1)))
+
+
 ARRAY_GRADIENTS: Mapping[str, Callable[[Any, Values, Array, Mapping[str, Array]], None]] = MappingProxyType(
     {
         "dense": _dense_arrays,
@@ -229,6 +239,7 @@ ARRAY_GRADIENTS: Mapping[str, Callable[[Any, Values, Array, Mapping[str, Array]]
         "prelu": _prelu_arrays,
         "normalise": _normalise_arrays,
         "constant": _constant_arrays,
+        "impute": _impute_arrays,
     }
 )
 

@@ -13,7 +13,7 @@ import numpy as np
 from glassnet.formats.sklearn.chain import Chain, filled, pair
 from glassnet.formats.sklearn.estimator import Estimator
 from glassnet.formats.sklearn.rows import divided_by_sum
-from glassnet.network import Clip, ScaleShift
+from glassnet.network import Clip, Map, ScaleShift
 from glassnet.network.steps import Array
 
 _SOFTMAX_IN_DISCRIMINANT = (0, 22)
@@ -39,7 +39,8 @@ def regression(estimator: Estimator, chain: Chain) -> None:
 
 def log_regression(estimator: Estimator, chain: Chain) -> None:
     """Append exp(x·W + b): counts and other positive values."""
-    chain.dense(*layer(estimator), "exp")
+    chain.dense(*layer(estimator))
+    chain.add(Map("exp"))
 
 
 def tweedie(estimator: Estimator, chain: Chain) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from glassnet.formats.sklearn.chain import Chain
 from glassnet.formats.sklearn.estimator import Estimator
 from glassnet.formats.sklearn.linear import both
+from glassnet.network import Map
 
 Dtype: TypeAlias = np.dtype[Any]
 
@@ -20,7 +20,6 @@ _ACTIVATIONS = {
     "tanh": "tanh",
     "relu": "relu",
     "softmax": "softmax",
-    "exp": "exp",
 }
 
 
@@ -29,14 +28,15 @@ def perceptrons(estimator: Estimator, chain: Chain) -> None:
     weights, biases = estimator.arrays("coefs_"), estimator.arrays("intercepts_")
     if len(weights) != len(biases):
         estimator.refuse(f"has {len(weights)} arrays in 'coefs_', but {len(biases)} in 'intercepts_'")
-    hidden, output = (_activation(estimator, name) for name in ("activation", "out_activation_"))
+    positive = estimator.choice("out_activation_") == "exp"  # of MLPRegressor(loss="poisson")
+    hidden = _activation(estimator, "activation")
+    output = "identity" if positive else _activation(estimator, "out_activation_")
     for number, (matrix, bias) in enumerate(zip(weights, biases, strict=True)):
         if matrix.ndim != 2 or bias.shape != matrix.shape[1:]:
             estimator.refuse(f"layer {number + 1} has weights {matrix.shape} and bias {bias.shape}")
         chain.dense(matrix, bias, output if number == len(weights) - 1 else hidden)
-    for number, (before, after) in enumerate(pairwise(weights), start=1):
-        if before.shape[1] != after.shape[0]:
-            estimator.refuse(f"layer {number + 1} has weights {after.shape} behind {before.shape[1]} outputs")
+    if positive:
+        chain.add(Map("exp"))
     if estimator.kind == "MLPClassifier":
         _classes(estimator, chain, weights[-1].shape[1], output, weights[-1].dtype)
 
