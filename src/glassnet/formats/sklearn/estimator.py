@@ -62,6 +62,8 @@ class Estimator:
             value = str(bytes(value[: _LONGEST_OPTION + 1]), "latin1")
         if value is not None and not isinstance(value, str | bool | int | float):
             self.refuse(f"'{name}' is {type(value).__name__}, expected an option")
+        if isinstance(value, int):
+            self._float(value, f"'{name}'")
         if isinstance(value, str) and len(value) > _LONGEST_OPTION:
             self.refuse(f"'{name}' is a text of {len(value):,} characters, expected an option")
         return value
@@ -81,7 +83,7 @@ class Estimator:
 
     def _numbers(self, value: object, what: str, axes: Sequence[int]) -> Array:
         if isinstance(value, float | int):
-            value = np.asarray(value, dtype=np.float64)
+            value = np.asarray(self._float(value, what))
         if isinstance(value, np.ndarray) and value.dtype == object:
             value = _of_numbers(value)
         if not isinstance(value, np.ndarray):
@@ -97,6 +99,19 @@ class Estimator:
             self.refuse(f"{what} holds values that are not finite")
         self.budget.spend(value.nbytes)
         return value
+
+    def _float(self, value: float, what: str) -> float:
+        try:
+            return float(value)
+        except OverflowError:
+            self.refuse(f"{what} is an integer beyond the largest float")
+
+    def limits(self, name: str) -> tuple[float, float]:
+        """Return two numbers, of which the first is not above the second."""
+        match self.value(name):
+            case (int() | float() as low, int() | float() as high) if low <= high:
+                return self._float(low, f"'{name}'"), self._float(high, f"'{name}'")
+        self.refuse(f"'{name}' is not two numbers, the lower one first")
 
     def labels(self, name: str = "classes_") -> tuple[Label, ...]:
         """Return the classes as integers, texts or bools, as a network has them."""

@@ -40,11 +40,7 @@ def min_max_scaler(estimator: Estimator, chain: Chain) -> None:
     """Append x · scale_ + min_, and the limits of feature_range where clip says so."""
     chain.scale_shift(estimator.array("scale_", 1), estimator.array("min_", 1))
     if estimator.choice("clip", False):
-        match estimator.value("feature_range"):
-            case (int() | float() as low, int() | float() as high) if low <= high:
-                chain.add(Clip(float(low), float(high)))
-            case _:
-                estimator.refuse("'feature_range' is not two numbers")
+        chain.add(Clip(*estimator.limits("feature_range")))
 
 
 def max_abs_scaler(estimator: Estimator, chain: Chain) -> None:
