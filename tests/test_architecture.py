@@ -69,7 +69,7 @@ LIBRARIES: dict[str, set[str]] = {
     "sklearn": {"benchmarking", "formats"},
     "skops": {"formats"},
     "threadpoolctl": {"training"},
-    "torch": {"benchmarking"},
+    "torch": {"benchmarking", "formats"},
     "typer": {"cli"},
 }
 LOADED_LATER = set(LIBRARIES) - {"numpy"}
