@@ -19,7 +19,8 @@ ROWS = np.array([[1.0, GAP, 3.0], [GAP, GAP, 0.0], [4.0, 5.0, 6.0]])
 def test_gaps_are_filled_by_column() -> None:
     np.testing.assert_array_equal(Impute([7, 8, 9])(ROWS), [[1, 8, 3], [7, 8, 0], [4, 5, 6]])
     np.testing.assert_array_equal(Impute([7, 8, 9], missing=0)(ROWS), [[1, GAP, 3], [GAP, GAP, 9], [4, 5, 6]])
-    assert Impute(np.float32([1]), missing=0.1)(np.float32([[0.1]])) == 1  # 0.1 as the network computes in
+    single = np.array([[0.1]], dtype=np.float32)
+    assert Impute(np.ones(1, np.float32), missing=0.1)(single) == 1  # 0.1 as the network computes in
 
 
 def test_it_is_a_step_like_others(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import lzma
 import pickle as op
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -296,20 +296,22 @@ def _streamed(compressor: Any) -> bytes:
 
 def _packed() -> Iterator[tuple[str, bytes]]:
     good = good_pickle()
-    packings = {
-        "zlib": zlib.compress(good), "gzip": gzip.compress(good), "bz2": bz2.compress(good), "xz": lzma.compress(good),
-        "lzma": lzma.compress(good, lzma.FORMAT_ALONE),
-    }  # fmt: skip
-    for name, content in packings.items():
+    packings: dict[str, Callable[[bytes], bytes]] = {
+        "zlib": zlib.compress,
+        "gzip": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+        "lzma": lambda given: lzma.compress(given, lzma.FORMAT_ALONE),
+    }
+    for name, compress in packings.items():
+        content = compress(good)
+        middle = len(content) // 2
         yield f"{name} cut off", content[:-9]
         yield f"{name} cut off after its beginning", content[:12]
         yield f"{name} with a byte too many", content + b"\x00"
         yield f"{name} with two contents", content * 2
-        middle = len(content) // 2
         yield f"{name} broken in the middle", content[:middle] + b"\xff" * 8 + content[middle + 8 :]
-        yield f"{name} in {name}", {"zlib": zlib.compress, "gzip": gzip.compress, "bz2": bz2.compress}.get(
-            name, lzma.compress
-        )(content)  # fmt: skip
+        yield f"{name} in {name}", compress(content)
     yield "a zlib bomb", _streamed(zlib.compressobj(9))
     yield "a gzip bomb", _streamed(zlib.compressobj(9, zlib.DEFLATED, 31))
     yield "a bz2 bomb", _streamed(bz2.BZ2Compressor())
@@ -460,8 +462,8 @@ def _skops_values() -> Iterator[tuple[str, bytes]]:
         "DictNode", "DefaultDictNode", "ListNode", "SetNode", "TupleNode", "NdArrayNode", "JsonNode", "CachedNode",
         "ObjectNode",
     ):  # fmt: skip
-        for name, content in (("nothing", None), ("a text", "text"), ("a number", 5)):
-            yield f"{loader} of {name}", skops(regression(coef_=node(loader, content=content)), ARRAYS)
+        for name, value in (("nothing", None), ("a text", "text"), ("a number", 5)):
+            yield f"{loader} of {name}", skops(regression(coef_=node(loader, content=value)), ARRAYS)
     for name, content in {
         "objects": npy(np.zeros(1, "U1")), "a shape beyond its bytes": raw_npy(npy_header(shape="(1099511627776, 4)")),
         "a shape within its bytes": raw_npy(npy_header(shape="(1, 1)")),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import pickle
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import archives, pickles
+from attacks import archives, estimators, pickles
 from glassnet import Dense, GlassnetError, Network, load, save
 from glassnet.formats import FORMATS, inspect
 
@@ -25,6 +26,10 @@ def own_file(suffix: str) -> bytes:
 
 SEEDS = [
     *(("pickle", pickle.dumps(pickles.parameters(), protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)),
+    ("pickle", estimators.good_pickle()),
+    ("joblib", estimators.good_joblib()),
+    ("joblib", zlib.compress(estimators.good_pickle())),
+    ("skops", estimators.good_skops()),
     ("npz", archives.good_npz()),
     ("npz", own_file(".npz")),
     ("safetensors", archives.good_safetensors()),

@@ -43,10 +43,14 @@ def with_old_modules(data: bytes) -> bytes:
     return data
 
 
-class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+# The one that is written in Python, whose methods can be replaced.
+_Pickler: Any = getattr(pickle, "_Pickler")  # noqa: B009  # not in the types
+
+
+class Python2Pickler(_Pickler):  # type: ignore[misc]
     """Writes texts and bytes as Python 2 wrote its one kind of strings."""
 
-    dispatch = pickle._Pickler.dispatch.copy()  # type: ignore[attr-defined]
+    dispatch = _Pickler.dispatch.copy()
 
     def save_string(self, value: str | bytes) -> None:
         data = value if isinstance(value, bytes) else value.encode()
@@ -72,7 +76,7 @@ class Faked:
         self.dotted, self.attributes = dotted, attributes
 
 
-class FakingPickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+class FakingPickler(_Pickler):  # type: ignore[misc]
     """Writes the objects of ``Faked`` as objects of the class they claim."""
 
     def save(self, value: Any, save_persistent_id: bool = True) -> None:

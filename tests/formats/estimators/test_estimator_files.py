@@ -47,7 +47,7 @@ def skops_bytes(value: Any, **options: Any) -> bytes:
     return skops.dumps(value, **options)
 
 
-WRITERS = {"net.pkl": pickle.dumps, "net.joblib": joblib_bytes, "net.skops": skops_bytes}
+WRITERS: dict[str, Any] = {"net.pkl": pickle.dumps, "net.joblib": joblib_bytes, "net.skops": skops_bytes}
 
 
 @pytest.mark.parametrize("file", WRITERS)

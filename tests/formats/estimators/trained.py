@@ -57,6 +57,36 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR, NuSVR
 
+__all__ = [
+    "CASES",
+    "GAPS",
+    "NAMES",
+    "ONE",
+    "SEVERAL",
+    "SVC",
+    "THREE",
+    "FunctionTransformer",
+    "GridSearchCV",
+    "LinearRegression",
+    "LogisticRegression",
+    "MLPClassifier",
+    "MaxAbsScaler",
+    "OneVsRestClassifier",
+    "Pipeline",
+    "Ridge",
+    "SGDClassifier",
+    "SimpleImputer",
+    "StandardScaler",
+    "TransformedTargetRegressor",
+    "X",
+    "answers",
+    "asked",
+    "check",
+    "make_pipeline",
+    "scaled",
+    "trained",
+]
+
 FEATURES = 6
 
 
