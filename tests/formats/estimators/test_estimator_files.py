@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import old
 import pytest
 import trained
 
@@ -207,6 +208,26 @@ def test_estimators_that_are_not_known_are_named(tmp_path: Path) -> None:
     assert (
         "holds 'sklearn.cross_decomposition._pls.CCA', which is none of the estimators that glassnet" in error.message
     )
+
+
+def test_other_libraries_are_named(tmp_path: Path) -> None:
+    for name, words in {
+        "xgboost.sklearn.XGBClassifier": "holds 'xgboost.sklearn.XGBClassifier', which is none of the estimators",
+        "lightgbm.sklearn.LGBMRegressor": "holds 'lightgbm.sklearn.LGBMRegressor', which is none of the estimators",
+        "imblearn.pipeline.Pipeline": "holds 'imblearn.pipeline.Pipeline', which is none of the estimators",
+    }.items():
+        error = message(tmp_path, old.Faked(name, n_jobs=1, raw=bytearray(b"tree")), old.faked)
+        assert isinstance(error, ParametersError)
+        assert words in error.message
+
+
+def test_what_an_unreadable_estimator_is_made_of_is_not_told_before_it(tmp_path: Path) -> None:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    model = KNeighborsClassifier(algorithm="kd_tree").fit(*trained.THREE)  # whose tree is made by a function
+    error = message(tmp_path, model)
+    assert isinstance(error, ParametersError)
+    assert "KNeighborsClassifier: it compares a row with the rows it was trained on" in error.message
 
 
 def test_sparse_coefficients_are_named(tmp_path: Path) -> None:

@@ -37,19 +37,22 @@ _BESIDE = re.compile(
 _COLLECTIONS = frozenset(
     f"{module}.{name}"
     for module, names in {
-        "builtins": "set frozenset slice range complex",
-        "__builtin__": "set frozenset slice xrange complex",
+        "builtins": "set frozenset slice range complex bytearray",
+        "__builtin__": "set frozenset slice xrange complex bytearray",
         "collections": "defaultdict",
     }.items()
     for name in names.split()
 )
 _BESIDE_CLASSES = frozenset({"LabelBinarizer", "LabelEncoder", "_ConstantPredictor", "MissingIndicator"})
-# A class of a library of estimators or tables: none that is read, but what people have, and no function.
-_CLASS = re.compile(
-    r"(?:sklearn|catboost|category_encoders|imblearn|keras|lightgbm|mlxtend|pandas|scikeras|scipy|skorch|statsmodels"
-    r"|tensorflow|torch|xgboost)\.(?:\w+\.)*_?[A-Z]\w*",
-    re.ASCII,
-)
+# Libraries that people have beside scikit-learn: what they hold cannot be read, but is no danger's sign either.
+_LIBRARIES = frozenset(
+    {
+        LIBRARY, "catboost", "category_encoders", "imblearn", "keras", "lightgbm", "mlxtend", "pandas", "scikeras",
+        "scipy", "skorch", "statsmodels", "tensorflow", "torch", "xgboost",
+    }
+)  # fmt: skip
+_CLASS = re.compile(r"(?:\w+\.)*(?:_?[A-Z]\w*|[a-z]+_(?:matrix|array))", re.ASCII)
+_ESTIMATOR_LIBRARIES = frozenset({LIBRARY, "joblib", "catboost", "imblearn", "lightgbm", "xgboost"})
 WRAPPERS = tuple(f"{library}.numpy_pickle.NumpyArrayWrapper" for library in ("joblib", "sklearn.externals.joblib"))
 # Before joblib 0.10 every array lay in a file of its own.
 SIDE_FILES = tuple(
@@ -78,8 +81,8 @@ RULES = Rules(CALLS, objects=_record)
 
 
 def concerns(named: Iterable[Global]) -> bool:
-    """Tell whether a pickle that names these is scikit-learn's or joblib's."""
-    return any(wanted.name.partition(".")[0] in (LIBRARY, "joblib") for wanted in named)
+    """Tell whether a pickle that names these is scikit-learn's or joblib's, or of a library that builds on it."""
+    return any(wanted.name.partition(".")[0] in _ESTIMATOR_LIBRARIES for wanted in named)
 
 
 def check(named: Sequence[Global], *, placed: bool = True) -> None:
@@ -88,19 +91,21 @@ def check(named: Sequence[Global], *, placed: bool = True) -> None:
     placed: whether the byte where a name stands is known.
     """
     unknown = [wanted for wanted in named if not wanted.allowed]
-    unsafe = [wanted for wanted in unknown if not _CLASS.fullmatch(wanted.name)]
-    for wanted in unsafe or unknown:
-        place = f"byte {wanted.offset}: " if placed else ""
-        what = f"{place}{'asks for' if unsafe else 'holds'} '{shown(wanted.name)}'"
-        if unsafe:
-            raise UnsafeFileError(
-                f"{what}, which no estimator needs; nothing was run",
-                hint="pickle.load and joblib.load would run what this file says; save the estimator alone",
-            )
-        for kind in (other.name.rpartition(".")[2] for other in named if other.name.startswith(f"{LIBRARY}.")):
-            if kind in REFUSED:  # the more telling of the two
+    foreign = [wanted for wanted in unknown if wanted.name.partition(".")[0] not in _LIBRARIES]
+    if unknown and not foreign:
+        for kind in (wanted.name.rpartition(".")[2] for wanted in named if wanted.name.startswith(f"{LIBRARY}.")):
+            if kind in REFUSED:  # more telling than what it is made of
                 raise ParametersError(f"{kind}: {REFUSED[kind]}")
-        raise ParametersError(f"{what}, which is none of the estimators that glassnet reads")
+    for wanted in foreign or unknown:
+        place = f"byte {wanted.offset}: " if placed else ""
+        if not foreign and _CLASS.fullmatch(wanted.name):
+            raise ParametersError(
+                f"{place}holds '{shown(wanted.name)}', which is none of the estimators that glassnet reads"
+            )
+        raise UnsafeFileError(
+            f"{place}asks for '{shown(wanted.name)}', which no estimator needs; nothing was run",
+            hint="pickle.load and joblib.load would run what this file says; save the estimator alone",
+        )
     for wanted in named:
         if wanted.name in SIDE_FILES:
             raise FileFormatError(
