@@ -105,6 +105,12 @@ def test_arrays_that_joblib_saved(tmp_path: Path) -> None:
         np.testing.assert_array_equal(network.layers[1].weights, arrays["W2"])
 
 
+def test_arrays_of_joblib_without_numbers_are_named(tmp_path: Path) -> None:
+    for array in (np.array(["a"]), np.array([None]), np.array([1j]), np.zeros(2, [("a", "f4")]), np.zeros((0, 2))):
+        error = message(tmp_path, {"W1": array, "b1": np.zeros(1)}, joblib_bytes)
+        assert "'W1' is an array without numbers" in error.message
+
+
 def test_an_estimator_among_other_things(tmp_path: Path) -> None:
     model, scaler = trained.trained("mlp relu, three classes"), trained.trained("standard transform")
     for value in ({"model": model, "features": ["a", "b"], "accuracy": 0.9}, [model, None], (1, model)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,16 @@ from glassnet.formats.sklearn.table import ESTIMATORS, REFUSED
 @pytest.mark.parametrize("name", trained.CASES)
 def test_a_live_estimator(name: str) -> None:
     trained.check(glassnet.from_sklearn(trained.trained(name)), name)
+
+
+@pytest.mark.parametrize("name", trained.CASES)
+def test_what_is_read_can_be_saved_and_compiled(name: str, tmp_path: Path) -> None:
+    network, x = glassnet.from_sklearn(trained.trained(name)), trained.asked(name)
+    glassnet.save(network, tmp_path / "net.safetensors")
+    again = glassnet.load(tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(again(x), network(x))
+    assert again.labels == network.labels
+    trained.check(network, name, network.compile(cache=False))
 
 
 def kinds_in(value: object) -> set[str]:

@@ -273,14 +273,15 @@ def answers(estimator: Any, x: np.ndarray) -> np.ndarray:
     raise AssertionError(f"{estimator} answers nothing")
 
 
-def check(network: Any, name: str) -> None:
-    """Check that a network answers what the estimator of a case does, and decides as it does."""
+def check(network: Any, name: str, compiled: Any = None) -> None:
+    """Check that a network, or its compiled form, answers what the estimator of a case does, and decides as it does."""
     estimator, x = trained(name), asked(name)
-    expected, found = answers(estimator, x), network(x)
+    answering = network if compiled is None else compiled
+    expected, found = answers(estimator, x), answering(x)
     tolerance = 1e-12 if network.dtype == np.float64 else 1e-5
     assert found.shape == expected.shape
     largest = max(1.0, float(np.abs(expected).max()))
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * largest)
     if network.labels is not None:
-        predicted = network.predict(x)
+        predicted = answering.predict(x)
         np.testing.assert_array_equal(predicted, estimator.predict(x))

@@ -15,7 +15,7 @@ from glassnet.formats.pickle_arrays import Parcel
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Budget, Record
 from glassnet.formats.sklearn import names
-from glassnet.formats.sklearn.arrays import Wrapper
+from glassnet.formats.sklearn.arrays import Wrapper, array_of
 from glassnet.formats.sklearn.estimator import Estimator, estimator_of
 from glassnet.formats.sklearn.names import concerns
 from glassnet.formats.sklearn.table import network_of
@@ -38,8 +38,14 @@ def walked(data: Data) -> Walk:
         raise found.problem
     value = found.value
     if isinstance(value, dict):  # of arrays, perhaps
-        value = {key: Parcel(item.array) if isinstance(item, Wrapper) else item for key, item in value.items()}
+        value = {key: _parcel(item) if isinstance(item, Wrapper | Parcel) else item for key, item in value.items()}
     return dataclasses.replace(found, value=value)
+
+
+def _parcel(item: Wrapper | Parcel) -> Parcel:
+    """Return an array of numbers as pickles without estimators have it."""
+    array = array_of(item)
+    return Parcel(array if array.dtype.kind in "biuf" else None)
 
 
 def globals_of(data: Data) -> tuple[Global, ...]:
