@@ -6,13 +6,14 @@ import json
 import pickle as op
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attacks import CANARY
 from attacks.archives import CENTRAL, END, LOCAL, patched, streamed_zip, zipped
 from attacks.pickles import CODE, COMMAND, PROGRAM, call, data, get, integer, named, put, row, text, whole
 
+NOTHING: Mapping[str, bytes] = {}
 MAGIC = 0x1950A86A20F9469CFC6C
 EIGHT = bytes(32)  # eight numbers in float32
 
@@ -37,7 +38,7 @@ def state(value: bytes, name: str = "fc.weight") -> bytes:
     return whole(op.EMPTY_DICT + text(name) + value + op.SETITEM, 2)
 
 
-def in_zip(pickled: bytes, storages: dict[str, bytes] | None = None, **more: bytes) -> bytes:
+def in_zip(pickled: bytes, storages: Mapping[str, bytes] | None = None, more: Mapping[str, bytes] = NOTHING) -> bytes:
     found = {"0": EIGHT} if storages is None else storages
     members = {"archive/data.pkl": pickled, "archive/byteorder": b"little"}
     members |= {f"archive/data/{key}": content for key, content in found.items()}
@@ -255,12 +256,14 @@ def _archives() -> Iterator[tuple[str, bytes]]:
     yield "a bomb", streamed_zip("archive/data.pkl", state(tensor())[:-1], 400 << 20)
     yield "a bomb within its bounds", streamed_zip("archive/data.pkl", op.PROTO + b"\x02", 12 << 20)
     yield "20,000 members", zipped({f"archive/data/{number}": b"" for number in range(20_000)})
-    yield "a byte order of its own", in_zip(state(tensor()), byteorder=b"middle")
-    yield "a description that is deep", in_zip(state(tensor()), **{"glassnet.json": b'{"a":' * 100_000})
-    yield "a description of nothing", in_zip(state(tensor()), **{"glassnet.json": b"{}"})
+    yield "a byte order of its own", in_zip(state(tensor()), more={"byteorder": b"middle"})
+    yield "a description that is deep", in_zip(state(tensor()), more={"glassnet.json": b'{"a":' * 100_000})
+    yield "a description of nothing", in_zip(state(tensor()), more={"glassnet.json": b"{}"})
     yield (
         "a description whose steps are numbers",
-        in_zip(state(tensor()), **{"glassnet.json": b'{"version": 1, "steps": [1, {"kind": "dense", "weights": []}]}'}),
+        in_zip(
+            state(tensor()), more={"glassnet.json": b'{"version": 1, "steps": [1, {"kind": "dense", "weights": []}]}'}
+        ),
     )
     yield "a zip in a zip", zipped({"archive/data.pkl": good, "archive/data/0": EIGHT})
 

@@ -58,7 +58,7 @@ def linear(*sizes: int, activation: Any = nn.ReLU, **options: Any) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
-class Policy(nn.Module):
+class Policy(nn.Module):  # type: ignore[misc]
     """Two networks side by side, and how widely the first draws."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Policy(nn.Module):
         return self.actor(x)
 
 
-class Named(nn.Module):
+class Named(nn.Module):  # type: ignore[misc]
     """Layers by words, registered in their order; their normalisations behind all of them."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Named(nn.Module):
         return self.out(torch.relu(self.bn2(self.fc2(torch.relu(self.bn1(self.fc1(x)))))))
 
 
-class Blocks(nn.Module):
+class Blocks(nn.Module):  # type: ignore[misc]
     """Twelve layers in a list of their own modules."""
 
     def __init__(self) -> None:

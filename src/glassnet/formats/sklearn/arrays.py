@@ -93,10 +93,8 @@ def of_objects(items: list[object], sizes: tuple[int, ...]) -> Array:
     return array.reshape(sizes)
 
 
-class Wrapper(Record):
-    """What joblib writes in place of an array; ``array`` is the array behind it."""
-
-    __slots__ = ("array",)
+class Wrapper(Record, Parcel):
+    """What joblib writes in place of an array: a parcel, too, whose bytes lie behind it."""
 
     def build(self, state: object, source: Source) -> None:
         """Take shape, order and dtype, skip the padding, take the bytes."""
@@ -165,8 +163,6 @@ CALLS: Mapping[tuple[str, str], Call] = MappingProxyType(
 
 def array_of(value: object) -> Any:
     """Return the array that a parcel, a wrapper or a NumPy number is; anything else as it is."""
-    if isinstance(value, Wrapper):
-        return getattr(value, "array", NOTHING)
     if isinstance(value, Parcel):
         return NOTHING if value.array is None else value.array
     return np.asarray(value) if isinstance(value, np.generic) else value

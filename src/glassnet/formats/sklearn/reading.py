@@ -5,17 +5,15 @@ People save an estimator, or a dict or list with an estimator and what belongs t
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 from glassnet.errors import ParametersError
 from glassnet.formats.contents import Contents, Data, Global, shown
 from glassnet.formats.description import describe
-from glassnet.formats.pickle_arrays import Parcel
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Budget, Record
 from glassnet.formats.sklearn import names
-from glassnet.formats.sklearn.arrays import Wrapper, array_of
+from glassnet.formats.sklearn.arrays import Wrapper
 from glassnet.formats.sklearn.estimator import Estimator, estimator_of
 from glassnet.formats.sklearn.names import concerns
 from glassnet.formats.sklearn.table import network_of
@@ -36,16 +34,7 @@ def walked(data: Data) -> Walk:
     names.check(found.globals)
     if found.problem is not None:
         raise found.problem
-    value = found.value
-    if isinstance(value, dict):  # of arrays, perhaps
-        value = {key: _parcel(item) if isinstance(item, Wrapper | Parcel) else item for key, item in value.items()}
-    return dataclasses.replace(found, value=value)
-
-
-def _parcel(item: Wrapper | Parcel) -> Parcel:
-    """Return an array of numbers as pickles without estimators have it."""
-    array = array_of(item)
-    return Parcel(array if array.dtype.kind in "biuf" else None)
+    return found
 
 
 def globals_of(data: Data) -> tuple[Global, ...]:
@@ -66,7 +55,7 @@ def contents_of(value: object, size: int) -> Contents | None:
 
 
 def _only_one(value: object, budget: Budget) -> tuple[Estimator | None, tuple[str, ...]]:
-    if isinstance(value, Record):
+    if isinstance(value, Record) and not isinstance(value, Wrapper):
         found = estimator_of(value, budget)
         if found is None:
             raise ParametersError(f"holds a {shown(value.name)}, expected an estimator of scikit-learn")
