@@ -21,7 +21,6 @@ from glassnet.network import (
     Clip,
     Concatenate,
     Constant,
-    Impute,
     Map,
     MatMul,
     Multiply,
@@ -30,6 +29,7 @@ from glassnet.network import (
     Reduce,
     Reshape,
     ScaleShift,
+    Select,
     Slice,
     Step,
     Take,
@@ -232,6 +232,17 @@ NETWORKS: dict[str, list[Network]] = {
         if entry.slopes
         for size in (1, 4)
     ],
+    "select": [
+        Network(
+            [
+                dense(3, 4, "tanh", 1, name="a"),
+                dense(3, 1, "tanh", 2, name="b", sources=("x",)),
+                Clip(0.0, 1.0, name="c", sources=("x",)),
+                Take((0, 1, 2, 0), name="d"),
+                Select(sources=("d", "a", "b")),
+            ]
+        )
+    ],
     "matmul": [
         Network(
             [
@@ -255,7 +266,6 @@ NETWORKS: dict[str, list[Network]] = {
         Network([dense(3, 6, seed=1), Take((5, 0, 0)), dense(3, 2, seed=2)]),
         Network([dense(3, 6, seed=1), Reshape((3, 2)), Take((2, 0), axis=0), dense(2, 2, seed=2)]),
     ],
-    "impute": [Network([dense(3, 6, "relu", 1), Impute(random(6), missing=0), dense(6, 2, "tanh", 2)])],
     "reduce": [
         Network([dense(3, 6, seed=1), Reshape((3, 2)), Reduce(name, axes), Activate("tanh")])
         for name in REDUCTIONS
@@ -294,8 +304,8 @@ def test_what_has_no_slope_is_refused(step: Step, message: str) -> None:
 def test_every_kind_of_step_with_arrays_can_learn() -> None:
     examples: list[Step] = [dense(2, 2), ScaleShift(2.0, 1.0), Activate("tanh"), Clip(0, 1), Reshape((2,)), Slice(0, 1)]
     examples += [PRelu(), Normalise([1.0]), Map("abs"), Constant([1.0]), Transpose((0,)), Take((0,)), Reduce("sum")]
-    examples += [Impute([1.0])]
     examples += [kind(sources=("a", "b")) for kind in (Concatenate, Add, Multiply, MatMul)]
+    examples += [Select(sources=("a", "b", "c"))]
     examples += [Binary("divide", sources=("a", "b")), ArgMax(), Cast("int8")]
     assert {example.KIND for example in examples} == set(STEPS)
     assert {example.KIND for example in examples if example.arrays} == set(ARRAY_GRADIENTS)

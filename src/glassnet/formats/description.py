@@ -157,8 +157,8 @@ def _label_written(label: Label) -> Label:
 
 
 def _number(given: object) -> float:
-    """Return a number; JSON has no infinity and no NaN, so these are written as texts."""
-    if type(given) not in (int, float) and given not in ("inf", "-inf", "nan"):
+    """Return a number; JSON has no infinity, so that one is written as text."""
+    if type(given) not in (int, float) and given not in ("inf", "-inf"):
         raise ParametersError(f"the description of its network has {type(given).__name__} where a number belongs")
     return float(given)  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from glassnet.errors import FileFormatError, OptionError
-from glassnet.formats import npz, pickle, pytorch, safetensors
+from glassnet.formats import npz, onnx, pickle, pytorch, safetensors
 from glassnet.formats.contents import Contents, Global, file_size
 from glassnet.formats.sklearn import joblib, skops
 from glassnet.network import Network
@@ -55,6 +55,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             Format("joblib", (".joblib",), joblib.recognises, joblib.read, joblib.write, joblib.globals_of),
             Format("npz", (".npz",), npz.recognises, npz.read, npz.write),
             Format("pickle", (".pkl", ".pickle"), pickle.recognises, pickle.read, pickle.write, pickle.globals_of),
+            Format("onnx", (".onnx",), onnx.recognises, onnx.read, onnx.write),
         )
     }
 )
@@ -79,6 +80,8 @@ def format_of(path: Path) -> Format:
     for entry in FORMATS.values():
         if entry.recognises(head):
             return entry
+    if head.startswith(b"\x1f\x8b") and path.name.lower().endswith(".onnx.gz"):
+        return FORMATS["onnx"]
     for start, (what, hint) in _OTHERS.items():
         if head.startswith(start):
             raise FileFormatError(f"this is {what}", hint=hint)

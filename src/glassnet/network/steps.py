@@ -16,9 +16,8 @@ import numpy.typing as npt
 from glassnet.activations import Activation
 from glassnet.activations import activation as named_activation
 from glassnet.errors import OptionError, ShapeError
-from glassnet.network.arithmetic import Add, Binary, Cast, Constant, Map, MatMul, Multiply
+from glassnet.network.arithmetic import Add, Binary, Cast, Constant, Map, MatMul, Multiply, Select
 from glassnet.network.arranging import Concatenate, Reshape, Slice, Take, Transpose
-from glassnet.network.imputing import Impute
 from glassnet.network.reducing import ArgMax, Normalise, Reduce
 from glassnet.network.step import (
     Array,
@@ -34,8 +33,8 @@ from glassnet.network.step import (
 
 __all__ = [
     "STEPS", "Activate", "Add", "ArgMax", "Array", "Binary", "Cast", "Clip", "Concatenate", "Constant", "Dense",
-    "Impute",
-    "Map", "MatMul", "Multiply", "Normalise", "PRelu", "Reduce", "Reshape", "ScaleShift", "Shape", "Slice", "Step",
+    "Map", "MatMul", "Multiply", "Normalise", "PRelu", "Reduce", "Reshape", "ScaleShift", "Select", "Shape", "Slice",
+    "Step",
     "Take", "Transpose", "as_array", "frozen_parameters", "real_array",
 ]  # fmt: skip
 
@@ -214,8 +213,7 @@ STEPS: Mapping[str, type[Step]] = MappingProxyType(
         kind.KIND: kind
         for kind in (
             Dense, Activate, ScaleShift, Clip, Reshape, Slice, Concatenate, Add, Multiply,
-            PRelu, Normalise, Map, Binary, MatMul, Constant, Transpose, Take, Reduce, ArgMax, Cast,
-            Impute,
+            PRelu, Normalise, Map, Binary, Select, MatMul, Constant, Transpose, Take, Reduce, ArgMax, Cast,
         )
     }
 )  # fmt: skip

@@ -125,6 +125,12 @@ def _binary(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
     return tuple(_summed_to(value.shape, slope * part) for value, part in zip(inputs, parts, strict=True))
 
 
+def _select(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    chosen = aligned(inputs)[0] != 0
+    parts = (np.zeros_like(slope), slope * chosen, slope * ~chosen)
+    return tuple(_summed_to(value.shape, part) for value, part in zip(inputs, parts, strict=True))
+
+
 def _matmul(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
     left, right = aligned(inputs)
     parts = np.matmul(slope, right.swapaxes(-1, -2)), np.matmul(left.swapaxes(-1, -2), slope)
@@ -156,10 +162,6 @@ def _reduce(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
     return (slope * chosen / chosen.sum(axis=tuple(batch_axis(axis) for axis in step.axes), keepdims=True),)
 
 
-def _impute(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
-    return (np.where(step.gaps(inputs[0]), 0, slope),)
-
-
 BACKWARD: Mapping[str, Callable[[Any, Values, Array, Array], Values]] = MappingProxyType(
     {
         "dense": _dense,
@@ -175,12 +177,12 @@ BACKWARD: Mapping[str, Callable[[Any, Values, Array, Array], Values]] = MappingP
         "normalise": _normalise,
         "map": _map,
         "binary": _binary,
+        "select": _select,
         "matmul": _matmul,
         "constant": _constant,
         "transpose": _transpose,
         "take": _take,
         "reduce": _reduce,
-        "impute": _impute,
     }
 )
 
@@ -227,11 +229,6 @@ def _constant_arrays(step: Any, inputs: Values, slope: Array, out: Mapping[str, 
     out["values"][...] = slope.sum(axis=0)
 
 
-def _impute_arrays(step: Any, inputs: Values, slope: Array, out: Mapping[str, Array]) -> None:
-    filled = np.where(step.gaps(inputs[0]), slope, 0)
-    out["values"][...] = filled.sum(axis=tuple(range(filled.ndim - 1)))
-
-
 ARRAY_GRADIENTS: Mapping[str, Callable[[Any, Values, Array, Mapping[str, Array]], None]] = MappingProxyType(
     {
         "dense": _dense_arrays,
@@ -239,7 +236,6 @@ ARRAY_GRADIENTS: Mapping[str, Callable[[Any, Values, Array, Mapping[str, Array]]
         "prelu": _prelu_arrays,
         "normalise": _normalise_arrays,
         "constant": _constant_arrays,
-        "impute": _impute_arrays,
     }
 )
 

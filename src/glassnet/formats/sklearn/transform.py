@@ -14,7 +14,7 @@ import numpy as np
 
 from glassnet.formats.sklearn.chain import Chain
 from glassnet.formats.sklearn.estimator import Estimator
-from glassnet.network import Activate, Clip, Impute, ScaleShift
+from glassnet.network import Activate, Binary, Clip, Constant, Map, ScaleShift, Select, Step
 from glassnet.network.steps import Array
 
 # --- scalers ------------------------------------------------------------------------------------------------
@@ -70,7 +70,12 @@ def imputer(estimator: Estimator, chain: Chain) -> None:
     if not isinstance(missing, int | float):
         estimator.refuse(f"'missing_values' is {missing!r}, expected a number or NaN")
     chain.expect(fill.size)
-    chain.add(Impute(fill, float(missing)))
+    values = chain.last
+    filling = chain.add(Constant(fill))
+    gap: Step = Map("is_nan", sources=(values,))
+    if not math.isnan(missing):
+        gap = Binary("equal", sources=(values, chain.add(Constant(np.full(1, missing, fill.dtype)))))
+    chain.add(Select(sources=(chain.add(gap), filling, values)))
 
 
 def function_transformer(estimator: Estimator, chain: Chain) -> None:
