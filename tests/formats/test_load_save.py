@@ -56,7 +56,7 @@ def test_a_pickle_in_text_is_known_by_its_suffix(tmp_path: Path) -> None:
     (tmp_path / "net.dat").write_bytes(data)
     with pytest.raises(FileFormatError, match="neither its first bytes nor its suffix") as caught:
         load(tmp_path / "net.dat")
-    assert caught.value.hint == "known: .safetensors, .pt, .pth, .skops, .joblib, .npz, .pkl, .pickle"
+    assert caught.value.hint == "known: .safetensors, .pt, .pth, .skops, .joblib, .npz, .pkl, .pickle, .onnx"
     assert inspect(tmp_path / "net.dat").format == "unknown"
 
 
@@ -113,7 +113,7 @@ def test_what_is_given_by_mistake(content: bytes, message: str, tmp_path: Path) 
 def test_a_suffix_that_no_format_has(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^writing .*net\.bin: no format has the suffix '\.bin'") as caught:
         save(NETWORK, tmp_path / "net.bin")
-    assert caught.value.hint == "known: .safetensors, .pt, .pth, .skops, .joblib, .npz, .pkl, .pickle"
+    assert caught.value.hint == "known: .safetensors, .pt, .pth, .skops, .joblib, .npz, .pkl, .pickle, .onnx"
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
