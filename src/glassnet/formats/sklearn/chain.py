@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassnet.activations import Activation
-from glassnet.errors import GlassnetError, ParametersError
-from glassnet.formats.contents import shown
+from glassnet.errors import ParametersError
 from glassnet.formats.sklearn.estimator import Estimator
 from glassnet.network import Dense, Input, Label, Network, ScaleShift, Step, Take
 from glassnet.network.steps import Array
@@ -99,15 +98,12 @@ class Chain:
         self.width = len(columns)
 
     def network(self) -> Network:
-        """Return the network; raise ParametersError where the steps do not fit."""
+        """Return the network; raise GlassnetError where the steps do not fit."""
         if self.features is None:
             raise ParametersError("none of its estimators says how many features a row has")
         if not any(step.arrays for step in self.steps):  # as scikit-learn does, where no number was learned
             self.add(ScaleShift(np.ones(1), np.zeros(1)))
-        try:
-            return Network(self.steps, inputs=Input((self.features,), name=_INPUT), labels=self.labels)
-        except GlassnetError as error:
-            raise ParametersError(f"its estimators do not fit together: {shown(error.message, 300)}") from error
+        return Network(self.steps, inputs=Input((self.features,), name=_INPUT), labels=self.labels)
 
 
 def pair(weights: Array, bias: Array) -> tuple[Array, Array]:

@@ -93,11 +93,11 @@ class Estimator:
             self.refuse(f"{what} is an array of {value.dtype}, expected numbers")
         if value.ndim not in axes:
             self.refuse(f"{what} has shape {value.shape}, expected {' or '.join(map(str, axes))} axes")
+        self.budget.spend(8 * value.size)  # what a copy of it takes
         if value.dtype.newbyteorder("=") not in (np.float32, np.float64):
             value = value.astype(np.float64)
         if not np.isfinite(value).all():
             self.refuse(f"{what} holds values that are not finite")
-        self.budget.spend(value.nbytes)
         return value
 
     def _float(self, value: float, what: str) -> float:

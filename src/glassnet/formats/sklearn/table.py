@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from glassnet.errors import ParametersError
+from glassnet.errors import FileFormatError, GlassnetError, ParametersError
 from glassnet.formats.contents import shown
 from glassnet.formats.sklearn import compose, linear, neural, rows, transform
 from glassnet.formats.sklearn.chain import Chain
@@ -155,7 +155,15 @@ def _features(estimator: Estimator) -> int:
 
 
 def network_of(estimator: Estimator) -> tuple[Network, tuple[str, ...]]:
-    """Return the network that an estimator comes to, and what should be known of it."""
+    """Return the network that an estimator comes to, and what should be known of it.
+
+    Raises ParametersError, naming the estimator, where it comes to none.
+    """
     chain = Chain(append)
-    append(estimator, chain)
-    return chain.network(), tuple(chain.notes)
+    try:
+        append(estimator, chain)
+        return chain.network(), tuple(chain.notes)
+    except FileFormatError:
+        raise
+    except GlassnetError as error:
+        raise ParametersError(f"its estimators do not fit together: {shown(error.message, 300)}") from error
