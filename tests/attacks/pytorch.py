@@ -380,6 +380,15 @@ def _exports() -> Iterator[tuple[str, bytes]]:
         exported(program(input_specs=[{"parameter": {"arg": {"name": "p"}, "parameter_name": "v"}}])),
     )
     yield "an input of two kinds", exported(program(input_specs=[{"parameter": {}, "buffer": {}}]))
+    yield "an output without an argument", exported(program(output_specs=[{"user_output": {"brg": 1}}]))
+    yield "an output that is a number", exported(program(output_specs=[{"user_output": 5}]))
+    yield "an input that is a number", exported(program(input_specs=[{"user_input": 5}]))
+    yield "inputs that are numbers", exported(program(input_specs=[5]))
+    yield "an input whose sizes are numbers", exported(program(tensor_values={"x": {"sizes": [5, 4]}}))
+    yield (
+        "arguments that are numbers",
+        exported(program(nodes=[{"target": "torch.ops.aten.relu.default", "inputs": [5]}])),
+    )
     yield "an output that changes a buffer", exported(program(output_specs=[{"buffer_mutation": {}}]))
     yield "weights outside of the archive", exported(program(), path_name="../../../etc/passwd")
     yield "weights that are a pickle", exported(program(), use_pickle=True)
@@ -390,9 +399,33 @@ def _exports() -> Iterator[tuple[str, bytes]]:
     yield "a size that is a text", exported(program(), sizes=["2", "4"])
 
 
+def _plain() -> Iterator[tuple[str, bytes]]:
+    """Tensors in a plain pickle, each storage a file of its own."""
+    load = named("torch.storage", "_load_from_bytes")
+
+    def of(content: bytes) -> bytes:
+        return state(tensor(of=call(load, data(content))))
+
+    whole_storage = in_sequence(whole(storage(), 2))
+    yield "a storage cut off", of(whole_storage[:-40])
+    yield "a storage that is a zip", of(in_zip(state(tensor())))
+    yield "a storage that is a state_dict", of(in_sequence(state(tensor())))
+    yield "a storage that is nothing", of(b"")
+    yield "a storage that asks for code", of(in_sequence(CODE["os.system by GLOBAL"]))
+    nested = whole_storage
+    for _ in range(20):
+        nested = in_sequence(whole(call(load, data(nested)), 2))
+    yield "a storage in a storage, 20 deep", of(nested)
+    yield "no tensor of it", whole(call(load, data(whole_storage)), 2)
+
+
 _ALL = (*_lies(), *_archives(), *_sequences(), *_scripts(), *_exports())
 CODE_IN_PYTORCH = {f"{name}.pt": content for name, content in _code()}
-ATTACKS = {**CODE_IN_PYTORCH, **{f"{name}.pt": content for name, content in _ALL}}
+ATTACKS = {
+    **CODE_IN_PYTORCH,
+    **{f"{name}.pt": content for name, content in _ALL},
+    **{f"{name} in a pickle.pkl": content for name, content in _plain()},
+}
 GOOD = {
     "a zip.pt": in_zip(state(tensor())),
     "a sequence.pt": in_sequence(state(tensor())),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import archives, estimators, pickles
+from attacks import archives, estimators, pickles, pytorch
 from glassnet import Dense, GlassnetError, Network, load, save
 from glassnet.formats import FORMATS, inspect
 
@@ -32,6 +32,8 @@ SEEDS = [
     ("skops", estimators.good_skops()),
     ("npz", archives.good_npz()),
     ("npz", own_file(".npz")),
+    *(("pytorch", content) for content in pytorch.GOOD.values()),
+    ("pytorch", own_file(".pt")),
     ("safetensors", archives.good_safetensors()),
     ("safetensors", own_file(".safetensors")),
 ]

@@ -10,8 +10,8 @@ array([11.5])
 
 from glassnet.formats.contents import Contents, Global
 from glassnet.formats.files import ArrayInfo, Inspection, inspect, load, save
-from glassnet.formats.live_torch import from_torch
 from glassnet.formats.onnx import from_onnx
+from glassnet.formats.pytorch import from_torch
 from glassnet.formats.sklearn.live import from_sklearn
 from glassnet.formats.table import FORMATS, Format
 

@@ -22,6 +22,7 @@ from glassnet.formats.names import names_parameter
 from glassnet.formats.pickle_arrays import Parcel, array_of_lists
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Budget
+from glassnet.formats.pytorch import sequence
 from glassnet.formats.sklearn import reading as estimators
 from glassnet.network import Network
 from glassnet.network.steps import Array
@@ -54,6 +55,8 @@ def of_data(data: Data) -> Contents:
         contents = estimators.contents_of(found.value, len(data))
         if contents is not None:
             return contents
+    if sequence.concerns(found.globals):
+        return sequence.of_plain_pickle(data)
     for wanted in found.globals:
         if not wanted.allowed:
             raise UnsafeFileError(

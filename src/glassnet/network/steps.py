@@ -32,10 +32,9 @@ from glassnet.network.step import (
 )
 
 __all__ = [
-    "STEPS", "Activate", "Add", "ArgMax", "Array", "Binary", "Cast", "Clip", "Concatenate", "Constant", "Dense",
-    "Map", "MatMul", "Multiply", "Normalise", "PRelu", "Reduce", "Reshape", "ScaleShift", "Select", "Shape", "Slice",
-    "Step",
-    "Take", "Transpose", "as_array", "frozen_parameters", "real_array",
+    "STEPS", "Activate", "Add", "ArgMax", "Array", "Binary", "Cast", "Clip", "Concatenate", "Constant",
+    "Dense", "Map", "MatMul", "Multiply", "Normalise", "PRelu", "Reduce", "Reshape", "ScaleShift",
+    "Select", "Shape", "Slice", "Step", "Take", "Transpose", "as_array", "frozen_parameters", "real_array",
 ]  # fmt: skip
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
+import os
 import pathlib
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -277,6 +279,17 @@ def test_compressed_and_without_checksums(tmp_path: Path) -> None:
         compare(glassnet.load(saved(net.state_dict(), path), activation="relu"), net)
     finally:
         torch.serialization.set_crc32_options(True)
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_tensors_in_a_plain_pickle(protocol: int, tmp_path: Path) -> None:
+    net = ready(linear(3, 4, 2))
+    (tmp_path / "net.pkl").write_bytes(pickle.dumps({"epoch": 1, "model": net.state_dict()}, protocol))
+    compare(glassnet.load(tmp_path / "net.pkl", activation="relu"), net)
+    hostile = pickle.dumps({"a": net.state_dict(), "b": os.system}, protocol)
+    (tmp_path / "net.pkl").write_bytes(hostile)
+    with pytest.raises(UnsafeFileError, match=r"asks for '(posix|nt)\.system', which no parameters need"):
+        glassnet.load(tmp_path / "net.pkl", activation="relu")
 
 
 # --- what has to be said ------------------------------------------------------------------------------------

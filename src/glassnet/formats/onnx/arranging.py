@@ -10,10 +10,10 @@ import numpy as np
 
 from glassnet.errors import ParametersError
 from glassnet.formats.contents import shown
-from glassnet.formats.onnx.calculating import activate, select
+from glassnet.formats.onnx.building import concatenated, part, reduced
 from glassnet.formats.onnx.node import Node, Reader, Result, whole_numbers
-from glassnet.formats.onnx.values import AcrossRowsError, Builder, Value, constant, sized
-from glassnet.network import ArgMax, Concatenate, Constant, Dense, Reduce, Slice, Take
+from glassnet.formats.onnx.values import AcrossRowsError, Value, constant, sized
+from glassnet.network import ArgMax, Constant
 from glassnet.network.step import Array
 
 # --- shapes -------------------------------------------------------------------------------------------------
@@ -154,7 +154,8 @@ def _dropout(n: Node) -> Result:
 # --- parts --------------------------------------------------------------------------------------------------
 
 
-def _concat(n: Node) -> Result:
+def read_concat(n: Node) -> Result:
+    """Read a Concat."""
     build = n.build
     values = [n.value(i) for i in range(len(n.inputs))]
     if any(value.ndim != values[0].ndim for value in values):
@@ -178,10 +179,10 @@ def _concat(n: Node) -> Result:
     inner = math.prod(first.shape[axis + 1 :]) if first.rows is None or first.rows < axis else 0
     if first.rows is not None and first.rows > axis:
         return build.transpose(
-            _concatenated(build, [build.transpose(v, _rows_first(v, first.rows)) for v in values], axis + 1),
+            concatenated(build, [build.transpose(v, _rows_first(v, first.rows)) for v in values], axis + 1),
             _rows_back(first.ndim, first.rows),
         )
-    return _concatenated(build, values, axis) if inner else values[0]
+    return concatenated(build, values, axis) if inner else values[0]
 
 
 def _rows_first(value: Value, rows: int) -> list[int]:
@@ -204,34 +205,6 @@ def _for_each_row(n: Node, value: Value, like: Value) -> Value:
     lifted = n.build.lifted(one, (like,))
     shape = (*value.shape[: like.rows], n.build.rows or 0, *value.shape[like.rows + 1 :])
     return replace(lifted, shape=shape, rows=like.rows)
-
-
-def _concatenated(build: Builder, values: list[Value], axis: int) -> Value:
-    """Join values whose rows come first along an axis: as columns, each as wide as what lies behind the axis."""
-    first = values[0]
-    total = sum(value.shape[axis] for value in values)
-    shape = (*first.shape[:axis], total, *first.shape[axis + 1 :])
-    dtype = next(value.dtype for value in values)
-    inner = math.prod(first.shape[axis + 1 :])
-    flat = [build.reshape(value, (*value.shape[:axis], value.shape[axis] * inner)) for value in values]
-    joined = build.emit(Concatenate(sources=tuple("abc"[:1]) * len(flat)), *flat, dtype=dtype, rows=first.rows)
-    return build.reshape(joined, shape)
-
-
-def part(build: Builder, value: Value, axis: int, indices: Sequence[int]) -> Value:
-    """Return the entries at ``indices`` along an axis."""
-    axis = value.axis(axis)
-    if value.constant is not None:
-        return constant(value.constant.take(indices, axis=axis), by_rows=value.by_rows)
-    row_axis = value.row_axis(axis)
-    if list(indices) == list(range(value.shape[axis])):
-        return value
-    if not indices:
-        return constant(np.zeros((*value.shape[:axis], 0, *value.shape[axis + 1 :]), value.dtype))
-    first, last = indices[0], indices[-1]
-    if list(indices) == list(range(first, last + 1)) and row_axis == len(value.row_shape) - 1:
-        return build.emit(Slice(first, last + 1), value, dtype=value.dtype, rows=value.rows)
-    return build.emit(Take(tuple(indices), row_axis), value, dtype=value.dtype, rows=value.rows)
 
 
 def _slice(n: Node) -> Result:
@@ -296,17 +269,6 @@ def _gather(n: Node) -> Result:
 # --- sums along axes ----------------------------------------------------------------------------------------
 
 
-def reduced(build: Builder, value: Value, name: str, axes: Sequence[int], *, keep: bool) -> Value:
-    """Return sums, means and so on along axes."""
-    chosen = sorted({value.axis(axis) for axis in axes})
-    if not chosen:
-        return value
-    result = build.emit(
-        Reduce(name, tuple(value.row_axis(axis) for axis in chosen)), value, dtype=value.dtype, rows=value.rows
-    )
-    return result if keep else build.reshape(result, [s for i, s in enumerate(value.shape) if i not in chosen])
-
-
 def _reduce(name: str, since: int = 18) -> Reader:
     def read(n: Node) -> Result:
         value = n.value()
@@ -352,160 +314,13 @@ def _arg_extreme(sign: float) -> Reader:
     return read
 
 
-# --- ai.onnx.ml: what stands around networks from scikit-learn -------------------------------------------------
-
-
-def _scaler(n: Node) -> Result:
-    """(x - offset) · scale, as float32."""
-    offset, scale = (
-        np.array(n.attribute(name, [default]), np.float32) for name, default in (("offset", 0.0), ("scale", 1.0))
-    )
-    value = n.build.cast(n.value(), np.dtype(np.float32))
-    return n.build.affine(value, constant(scale), constant(-offset * scale))
-
-
-def _normalizer(n: Node) -> Result:
-    build, value = n.build, n.build.cast(n.value(), np.dtype(np.float32))
-    kind = n.attribute("norm", "MAX")
-    size = {"MAX": value, "L1": build.function("abs", value), "L2": build.multiply(value, value)}.get(kind)
-    if size is None:
-        raise ParametersError(f"a norm '{shown(kind)}', expected MAX, L1 or L2")
-    total = reduced(build, size, "max" if kind == "MAX" else "sum", [-1], keep=True)
-    total = build.function("sqrt", total) if kind == "L2" else total
-    if kind == "MAX":
-        return build.binary("divide", value, total)
-    none = build.affine(build.function("sign", total), -1.0, 1.0)  # a row of zeros stays one
-    return build.binary("divide", value, build.add(total, none))
-
-
-def _imputer(n: Node) -> Result:
-    """Put a number where another, or NaN, stands."""
-    build, value = n.build, n.value()
-    new = n.attribute("imputed_value_floats") or n.attribute("imputed_value_int64s")
-    old = n.attribute("replaced_value_float", n.attribute("replaced_value_int64", 0.0))
-    if not new:
-        raise ParametersError("it holds no values to put in")
-    missing = (
-        build.function("is_nan", value)
-        if math.isnan(old)
-        else build.binary("equal", value, constant(np.array(old, value.dtype)))
-    )
-    return select(build, missing, constant(np.array(new, value.dtype)), value)
-
-
-def _linear(n: Node) -> Value:
-    build, value = n.build, n.build.cast(n.value(), np.dtype(np.float32))
-    coefficients = np.array(n.attribute("coefficients", [0.0]), np.float32)
-    bias = np.array(n.attribute("intercepts", [0.0]), np.float32)
-    if coefficients.size % value.shape[-1] or value.ndim != 2:
-        raise ParametersError(f"{coefficients.size} coefficients for rows of shape {sized(value.row_shape)}")
-    weights = coefficients.reshape(-1, value.shape[-1]).T
-    value.row_axis(-1)
-    step = Dense(weights, np.broadcast_to(bias, weights.shape[1:]) if bias.size == 1 else bias)
-    return build.emit(step, value, dtype=value.dtype, rows=value.rows)
-
-
-def _transformed(build: Builder, value: Value, kind: str) -> Value:
-    if kind not in ("NONE", "LOGISTIC", "SOFTMAX"):
-        raise ParametersError(f"scores turned into '{shown(kind)}', expected NONE, LOGISTIC or SOFTMAX")
-    return value if kind == "NONE" else activate(build, value, {"LOGISTIC": "sigmoid", "SOFTMAX": "softmax"}[kind])
-
-
-def _linear_regressor(n: Node) -> Result:
-    return _transformed(n.build, _linear(n), n.attribute("post_transform", "NONE"))
-
-
-def _linear_classifier(n: Node) -> Result:
-    """Labels, and scores; a single row of coefficients makes the scores of two classes."""
-    build, scores = n.build, _linear(n)
-    classes = n.attribute("classlabels_strings") or n.attribute("classlabels_ints") or []
-    kind = n.attribute("post_transform", "NONE")
-    if scores.shape[-1] == 1 and len(classes) == 2:
-        if kind == "LOGISTIC":
-            one = _transformed(build, scores, kind)
-            scores = _concatenated(build, [build.affine(one, -1.0, 1.0), one], 1)
-        elif kind == "SOFTMAX":
-            scores = _transformed(build, _concatenated(build, [build.affine(scores, -1.0, 0.0), scores], 1), kind)
-        else:
-            scores = _concatenated(build, [build.affine(scores, -1.0, 0.0), scores], 1)
-    else:
-        scores = _transformed(build, scores, kind)
-    if len(classes) != scores.shape[-1]:
-        raise ParametersError(f"{len(classes)} labels for {scores.shape[-1]} scores")
-    place = build.emit(ArgMax(-1), scores, dtype=np.dtype(np.int64), rows=scores.rows)
-    return replace(place, choices=np.array(classes, object if isinstance(classes[0], str) else np.int64)), scores
-
-
-def _array_feature_extractor(n: Node) -> Result:
-    values, index = n.value(0), n.value(1)
-    if index.constant is not None:
-        return part(n.build, values, -1, [int(i) for i in index.constant.reshape(-1)])
-    if values.constant is None or index.dtype.kind not in "iu":
-        raise ParametersError("it takes values at places that only running it would tell")
-    return replace(index, choices=values.constant.reshape(-1), dtype=values.dtype)
-
-
-def _label_encoder(n: Node) -> Result:
-    """Translate labels: keys → values."""
-    value = n.value()
-    choices = value.choices if value.constant is None else value.constant
-    if choices is None:
-        raise ParametersError("it translates values that are no labels")
-    names = ("keys_tensor", "keys_strings", "keys_int64s", "keys_floats")
-    keys = next((list(n.attribute(name)) for name in names if name in n.attributes), None)
-    values = next(
-        (
-            n.attribute(name.replace("keys", "values"))
-            for name in names
-            if name.replace("keys", "values") in n.attributes
-        ),
-        None,
-    )
-    if keys is None and "classes_strings" in n.attributes:
-        classes = n.attribute("classes_strings")
-        keys, values = (
-            (list(range(len(classes))), classes) if choices.dtype.kind in "iu" else (classes, list(range(len(classes))))
-        )
-    if keys is None or values is None or len(keys) != len(values):
-        raise ParametersError("its keys and values are not both there")
-    table = dict(zip(keys, values, strict=True))
-    missing = [key for key in choices.reshape(-1) if key not in table]
-    if missing:
-        raise ParametersError(f"it has no value for the label {shown(str(missing[0]))}")
-    new = [table[key] for key in choices.reshape(-1)]
-    array = np.array(new, object if isinstance(new[0], str) else None)
-    return (
-        replace(value, choices=array, dtype=array.dtype)
-        if value.constant is None
-        else constant(array.reshape(value.shape))
-    )
-
-
-def _zip_map(n: Node) -> Result:
-    """Give probabilities names: the names become the labels of the network."""
-    names = n.attribute("classlabels_strings") or n.attribute("classlabels_int64s") or []
-    if len(names) != n.value().shape[-1]:
-        raise ParametersError(f"{len(names)} labels for {n.value().shape[-1]} values")
-    return replace(n.value(), choices=None)
-
-
-def _feature_vectorizer(n: Node) -> Result:
-    return _concat(replace(n, attributes={}))
-
-
 OPERATORS: Mapping[str, Reader] = {
     "Reshape": _reshape, "Flatten": _flatten, "Squeeze": _squeeze, "Unsqueeze": _unsqueeze, "Transpose": _transpose,
     "Shape": _shape, "Size": _size, "Constant": _constant, "ConstantOfShape": _constant_of_shape, "Expand": _expand,
-    "Identity": _identity, "Dropout": _dropout, "Concat": _concat, "Slice": _slice, "Split": _split,
+    "Identity": _identity, "Dropout": _dropout, "Concat": read_concat, "Slice": _slice, "Split": _split,
     "Gather": _gather,
     "ReduceSum": _reduce("sum", 13), "ReduceMean": _reduce("mean"), "ReduceMax": _reduce("max"),
     "ReduceMin": _reduce("min"),
     "ReduceL1": _reduce("l1"), "ReduceL2": _reduce("l2"), "ReduceSumSquare": _reduce("sum_square"),
     "ReduceLogSum": _reduce("log_sum"), "ArgMax": _arg_extreme(1.0), "ArgMin": _arg_extreme(-1.0),
-}  # fmt: skip
-
-ML_OPERATORS: Mapping[str, Reader] = {
-    "Scaler": _scaler, "Normalizer": _normalizer, "Imputer": _imputer, "LinearRegressor": _linear_regressor,
-    "LinearClassifier": _linear_classifier, "ArrayFeatureExtractor": _array_feature_extractor,
-    "LabelEncoder": _label_encoder, "ZipMap": _zip_map, "FeatureVectorizer": _feature_vectorizer,
 }  # fmt: skip

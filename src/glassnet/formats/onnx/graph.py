@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from glassnet.errors import GlassnetError, ParametersError, UnsafeFileError
 from glassnet.formats.contents import MOST_ARRAYS, MOST_AXES, shown
-from glassnet.formats.onnx import arranging, calculating
+from glassnet.formats.onnx import arranging, calculating, learning, quantising
 from glassnet.formats.onnx.model import NARROW_TYPES, tensor
 from glassnet.formats.onnx.node import Node, Reader, dtype_of
 from glassnet.formats.onnx.tidy import needed, tidy
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 # Name of a set of operators → the operators of it that are read.
 OPERATORS: Mapping[str, Mapping[str, Reader]] = {
-    "": {**calculating.OPERATORS, **arranging.OPERATORS},
-    "ai.onnx.ml": arranging.ML_OPERATORS,
-    "com.microsoft": {name: calculating.OPERATORS[name] for name in ("QGemm", "Gelu")},
+    "": {**calculating.OPERATORS, **arranging.OPERATORS, **quantising.OPERATORS},
+    "ai.onnx.ml": learning.OPERATORS,
+    "com.microsoft": {"QGemm": quantising.OPERATORS["QGemm"], "Gelu": calculating.OPERATORS["Gelu"]},
 }
 _OLDEST, _SAME = 1, {"ai.onnx": ""}
 

@@ -102,7 +102,13 @@ def without(shape: Sequence[int], axis: int | None) -> Shape:
 
 def sized(shape: Sequence[int]) -> str:
     """Return a shape as errors show it."""
-    return f"({', '.join('rows' if size == ANY_ROWS else str(size) for size in shape)})"
+    return (
+        f"({', '.join(str(size) if size % ANY_ROWS or not size else _times_rows(size // ANY_ROWS) for size in shape)})"
+    )
+
+
+def _times_rows(count: int) -> str:
+    return "rows" if count == 1 else f"{count} · rows"
 
 
 class Builder:
