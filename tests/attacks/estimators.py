@@ -171,6 +171,11 @@ def _shapes() -> Iterator[tuple[str, bytes]]:
     yield "a dtype of 10⁹ letters", whole(
         perceptron(coefs_=listed(array(row(integer(1)), data(bytes(8)), dtype("U999999999"))))
     )  # fmt: skip
+    yield (
+        "a dtype of one byte that floats do not have",
+        whole(perceptron(coefs_=listed(array(row(integer(1)), data(bytes(1)), dtype("f1"))))),
+    )
+    yield "an integer beyond the largest float", whole(linear(coef_=floats(2), intercept_=integer(1 << 1100)))
     yield "trees", whole(made(("sklearn.ensemble._forest", "RandomForestClassifier"), {}))
     yield "an unknown estimator", whole(made(("sklearn.own._own", "Own"), {}))
     yield "an estimator of one's own", whole(made(("__main__", "MLPClassifier"), {}))
@@ -474,6 +479,7 @@ def _skops_values() -> Iterator[tuple[str, bytes]]:
         "a shape of 900 digits": raw_npy(npy_header(shape=f"({'9' * 900},)")),
     }.items():  # fmt: skip
         yield f"an array of {name}", skops(regression(), {**ARRAYS, "11111.npy": content})
+    yield "a JSON value of 400 digits", skops(regression(intercept_={**plain(0), "content": "9" * 400}), ARRAYS)
     yield "a JSON value of brackets", skops(regression(coef_={**plain(0), "content": "[" * 100_000}), ARRAYS)
     yield "a JSON value of 9,000 digits", skops(regression(coef_={**plain(0), "content": "9" * 9_000}), ARRAYS)
     deep = plain(1)

@@ -20,7 +20,7 @@ import trained
 from attacks import pickles
 from glassnet import load
 from glassnet.errors import FileFormatError, ParametersError, UnsafeFileError
-from glassnet.formats import inspect
+from glassnet.formats import FORMATS, inspect
 
 joblib = pytest.importorskip("joblib", reason="joblib is the oracle")
 
@@ -239,6 +239,13 @@ def test_what_an_unreadable_estimator_is_made_of_is_not_told_before_it(tmp_path:
 def test_sparse_coefficients_are_named(tmp_path: Path) -> None:
     model = trained.SGDClassifier(random_state=0).fit(*trained.THREE).sparsify()
     assert "scipy.sparse" in message(tmp_path, model).message
+
+
+def test_a_zip_without_members_is_no_skops_file(tmp_path: Path) -> None:
+    path = tmp_path / "net.skops"
+    path.write_bytes(b"PK\x05\x06" + bytes(18))
+    with pytest.raises(FileFormatError, match=r"its member 'schema\.json' is missing"):
+        FORMATS["skops"].read(path)
 
 
 def test_lz4_is_refused_with_a_way_out(tmp_path: Path) -> None:
