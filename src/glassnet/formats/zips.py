@@ -131,7 +131,7 @@ def _located(members: list[zipfile.ZipInfo], data: Data, directory: int) -> list
         raise FileFormatError("a zip without a member")
     in_order = sorted(members, key=lambda member: member.header_offset)
     limits = [*(member.header_offset for member in in_order[1:]), directory]
-    return [_member(info, data, limit) for info, limit in zip(in_order, limits, strict=False)]
+    return [_member(info, data, limit) for info, limit in zip(in_order, limits, strict=True)]
 
 
 def _member(info: zipfile.ZipInfo, data: Data, limit: int) -> _Member:

@@ -244,7 +244,7 @@ def test_sparse_coefficients_are_named(tmp_path: Path) -> None:
 def test_a_zip_without_members_is_no_skops_file(tmp_path: Path) -> None:
     path = tmp_path / "net.skops"
     path.write_bytes(b"PK\x05\x06" + bytes(18))
-    with pytest.raises(FileFormatError, match=r"its member 'schema\.json' is missing"):
+    with pytest.raises(FileFormatError, match="a zip without a member"):
         FORMATS["skops"].read(path)
 
 
