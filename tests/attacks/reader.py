@@ -7,6 +7,7 @@ last argument Python's own reader is used, to show that the files are what they 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import pickle
 import resource
@@ -70,6 +71,8 @@ def warm_up() -> None:
     """Import what is imported at first use, so that no import is seen later."""
     for codec in ("cp437", "raw-unicode-escape", "latin1", "utf-32-le", "utf-32-be"):
         "".encode(codec)
+    for module in ("bz2", "lzma"):
+        importlib.import_module(module)
     for suffix in ("pkl", "npz", "safetensors"):
         with contextlib.suppress(glassnet.GlassnetError):
             glassnet.load(f"no.{suffix}")

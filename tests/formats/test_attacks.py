@@ -17,16 +17,17 @@ from typing import Any
 import pytest
 
 import glassnet
-from attacks import CANARY, archives, models, pickles, pytorch
+from attacks import CANARY, archives, estimators, models, pickles, pytorch
 
 TESTS = Path(__file__).parent.parent
 PACKAGE = Path(glassnet.__file__).parent.parent
-FILES = (
-    {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()}
-    | archives.ATTACKS
-    | models.ATTACKS
-    | pytorch.ATTACKS
-)
+FILES = {
+    **{f"{name}.pkl": content for name, content in pickles.ATTACKS.items()},
+    **archives.ATTACKS,
+    **models.ATTACKS,
+    **pytorch.ATTACKS,
+    **estimators.ATTACKS,
+}
 MOST_MEGABYTES = 300
 
 Outcomes = dict[str, dict[str, Any]]
@@ -65,6 +66,8 @@ def test_there_are_enough() -> None:
     assert len(pickles.CODE) >= 40
     assert len(pickles.ATTACKS) - len(pickles.CODE) >= 100
     assert len(archives.ATTACKS) >= 80
+    assert len(estimators.CODE) >= 80
+    assert len(estimators.ATTACKS) - len(estimators.CODE) >= 200
     assert len(pytorch.CODE_IN_PYTORCH) >= 60
     assert len(pytorch.ATTACKS) - len(pytorch.CODE_IN_PYTORCH) >= 160
 
@@ -95,6 +98,15 @@ def test_what_asks_for_code_is_called_unsafe(name: str, outcomes: Outcomes) -> N
     assert outcomes[f"{name}.pkl"]["error"][0] == expected
 
 
+@pytest.mark.parametrize("name", estimators.CODE)
+def test_what_asks_for_code_among_attributes_is_called_unsafe(name: str, outcomes: Outcomes) -> None:
+    lenient = "ParametersError" if name == "sklearn.externals.joblib.memory.Memory.pkl" else "FileFormatError"
+    harmless_to_walk = name.startswith(
+        ("codecs.encode in a", "BUILD on a function", "the second", "a second", "sklearn.ext")
+    )
+    assert outcomes[name]["error"][0] == (lenient if harmless_to_walk else "UnsafeFileError")
+
+
 @pytest.mark.parametrize("name", pytorch.CODE_IN_PYTORCH)
 def test_what_asks_for_code_in_a_pytorch_file_is_called_unsafe(name: str, outcomes: Outcomes) -> None:
     expected = "FileFormatError" if name.startswith("codecs.encode in a") else "UnsafeFileError"
@@ -114,6 +126,7 @@ def test_a_good_file_among_them_would_be_seen(tmp_path: Path) -> None:
         "good.pkl": pickle.dumps(pickles.parameters()),
         "good.npz": archives.good_npz(),
         "good.safetensors": archives.good_safetensors(),
+        **estimators.GOOD,
         "good.pt": pytorch.script("    return torch.relu(torch.linear(x, self.w))\n"),
         "good.pt2": pytorch.exported(pytorch.program()),
     }

@@ -102,44 +102,44 @@ def _checked(members: list[zipfile.ZipInfo], size: int) -> list[zipfile.ZipInfo]
 def _array(stream: IO[bytes], size: int, name: str) -> Array:
     """Return the array of a member of ``size`` bytes."""
     try:
-        header, left = _header(stream, size)
+        header, left = npy_header(stream, size)
         sizes = [int(digits) for digits in re.findall(r"\d+", header["shape"])]
         dtype = plain_dtype(header["code"])
-        return plain_array(_exactly(stream, left), dtype, sizes, header["by_columns"] == "True")
+        return plain_array(exactly(stream, left), dtype, sizes, header["by_columns"] == "True")
     except FileFormatError as error:
         raise type(error)(f"array '{shown(name)}': {error.message}", hint=error.hint) from None
 
 
 def _text(stream: IO[bytes], size: int) -> str:
     """Return the text of a member that NumPy wrote from one Python string."""
-    header, left = _header(stream, size)
+    header, left = npy_header(stream, size)
     order = {"<": "utf-32-le", ">": "utf-32-be"}.get(header["code"][:1])
     if order is None or header["code"][1:] != f"U{left // 4}" or header["shape"] or left > 4 * DESCRIPTION_BYTES:
         raise FileFormatError("the description of its network is not one text")
     try:
-        return str(_exactly(stream, left), order)
+        return str(exactly(stream, left), order)
     except UnicodeDecodeError:
         raise FileFormatError("the description of its network is not one text") from None
 
 
-def _header(stream: IO[bytes], size: int) -> tuple[dict[str, str], int]:
+def npy_header(stream: IO[bytes], size: int) -> tuple[dict[str, str], int]:
     """Return what the header says, and how many bytes of the member follow it."""
-    start = bytes(_exactly(stream, min(size, 8)))
+    start = bytes(exactly(stream, min(size, 8)))
     if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):
         raise FileFormatError("not an array of NumPy's format 1.0, 2.0 or 3.0")
     width = 2 if start[6] == 1 else 4
-    length = int.from_bytes(_exactly(stream, width), "little")
+    length = int.from_bytes(exactly(stream, width), "little")
     left = size - 8 - width - length
     most = min(_LONGEST_HEADER_BYTES, length + left)
     if length > most:
         raise FileFormatError(f"a header of {length:,} bytes, expected at most {most:,}")
-    match = _HEADER.fullmatch(str(_exactly(stream, length), "latin1"))
+    match = _HEADER.fullmatch(str(exactly(stream, length), "latin1"))
     if match is None or None in match.groups():
         raise FileFormatError("a header that does not say dtype, order and shape of plain numbers")
     return match.groupdict(), left
 
 
-def _exactly(stream: IO[bytes], count: int) -> memoryview:
+def exactly(stream: IO[bytes], count: int) -> memoryview:
     """Return the next ``count`` bytes; the caller has bounded them."""
     buffer = np.empty(count, np.uint8).data
     filled = 0

@@ -16,13 +16,14 @@ import numpy as np
 
 from glassnet.errors import OptionError, ParametersError, UnsafeFileError
 from glassnet.formats.assembly import assemble
-from glassnet.formats.contents import MOST_ARRAYS, Contents, Global, file_data, shown
+from glassnet.formats.contents import MOST_ARRAYS, Contents, Data, Global, file_data, shown
 from glassnet.formats.description import describe
 from glassnet.formats.names import names_parameter
 from glassnet.formats.pickle_arrays import Parcel, array_of_lists
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Budget
 from glassnet.formats.pytorch import sequence
+from glassnet.formats.sklearn import reading as estimators
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
@@ -43,8 +44,17 @@ def read(path: Path) -> Contents:
 
     Raises UnsafeFileError, naming the global and its byte, for a pickle that asks for anything but arrays.
     """
-    data = file_data(path)
+    return of_data(file_data(path))
+
+
+def of_data(data: Data) -> Contents:
+    """Return the arrays of a pickled dict, or the network that an estimator of scikit-learn is."""
     found = walk(data)
+    if estimators.concerns(found.globals):
+        found = estimators.walked(data)
+        contents = estimators.contents_of(found.value, len(data))
+        if contents is not None:
+            return contents
     if sequence.concerns(found.globals):
         return sequence.of_plain_pickle(data)
     for wanted in found.globals:
@@ -62,7 +72,13 @@ def read(path: Path) -> Contents:
 
 def globals_of(path: Path) -> tuple[Global, ...]:
     """Return every global that the pickle names, as far as it can be walked."""
-    return walk(file_data(path)).globals
+    return globals_in(file_data(path))
+
+
+def globals_in(data: Data) -> tuple[Global, ...]:
+    """Return every global that a pickle names; those of scikit-learn are allowed beside its estimators."""
+    found = walk(data).globals
+    return estimators.globals_of(data) if estimators.concerns(found) else found
 
 
 def write(network: Network) -> bytes:
@@ -108,7 +124,7 @@ def _arrays(found: Walk, budget: Budget) -> dict[str, Array]:
 
 def _named(value: Any, name: str, budget: Budget, depth: int) -> Iterator[tuple[str, Array]]:
     """Give the arrays in dicts and lists, under the keys and places that lead to them."""
-    if isinstance(value, Parcel) and value.array is not None:
+    if isinstance(value, Parcel) and value.array is not None and value.array.dtype.kind in "biuf":
         yield name, value.array
     elif (isinstance(value, dict) and depth < _MOST_DEEP) or _holds_arrays(value):
         budget.spend(len(value))

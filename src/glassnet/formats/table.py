@@ -14,6 +14,7 @@ from types import MappingProxyType
 from glassnet.errors import FileFormatError, OptionError
 from glassnet.formats import npz, onnx, pickle, pytorch, safetensors
 from glassnet.formats.contents import Contents, Global, file_size
+from glassnet.formats.sklearn import joblib, skops
 from glassnet.network import Network
 
 
@@ -50,6 +51,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
                 pytorch.write,
                 pytorch.globals_of,
             ),
+            Format("skops", (".skops",), skops.recognises, skops.read, skops.write, skops.globals_of),
+            Format("joblib", (".joblib",), joblib.recognises, joblib.read, joblib.write, joblib.globals_of),
             Format("npz", (".npz",), npz.recognises, npz.read, npz.write),
             Format("pickle", (".pkl", ".pickle"), pickle.recognises, pickle.read, pickle.write, pickle.globals_of),
             Format("onnx", (".onnx",), onnx.recognises, onnx.read, onnx.write),
