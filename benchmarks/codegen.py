@@ -21,8 +21,8 @@ from llvmlite import binding as llvm
 import glassnet
 from glassnet.activations import Array
 from glassnet.benchmarking import machine
+from glassnet.compiler.by_rows import UINT8
 from glassnet.compiler.chains import Chain, cut
-from glassnet.compiler.kernels import UINT8
 from glassnet.compiler.machine import Machine, emit_assembly, emit_ir, emit_object, link, native_machine
 from glassnet.compiler.native import Native, imports
 from glassnet.compiler.plan import Plan, aligned, make_plan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ from matplotlib.axes import Axes
 
 from glassnet import Dense, Network, digits
 from glassnet.activations import Array
+from glassnet.digits.augment import DISTORTIONS, Augmentation, Distortion
 from glassnet.plots import BLUE, GREY, ORANGE, plot_activations, plot_step_sigmoid, plot_trace, saved_figure
 
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
+PICTURES = (".png", ".jpg")
 CORNERS = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
 
 AND = Dense([[0.5], [0.5]], [-0.7], "step")
@@ -92,12 +95,36 @@ def digit(path: Path) -> None:
     plot_trace(network.trace(prepared), prepared, path, labels=network.labels)
 
 
+def augment(path: Path) -> None:
+    """Draw what each distortion makes of example pictures, and all of them in turn."""
+    examples = DOCS.parent / "examples" / "digits"
+    pictures = np.stack([digits.prepare(file) for file in sorted(examples.iterdir()) if file.suffix in PICTURES])
+    shown = np.resize(pictures, (14, *pictures.shape[1:]))
+    rows: dict[str, Array] = {"as prepared": shown}
+    steps = tuple(kind() for kind in DISTORTIONS.values())
+    for name, step in [*zip(DISTORTIONS, steps, strict=True), ("all in turn", Augmentation(steps))]:
+        everywhere = replace(step, share=1.0) if hasattr(step, "share") and isinstance(step, Distortion) else step
+        rows[name] = everywhere(shown, np.random.default_rng(1))
+    with saved_figure(path, 7.5, 4.6) as figure:
+        for axes, (name, row) in zip(figure.subplots(len(rows), 1), rows.items(), strict=True):
+            axes.imshow(
+                np.hstack([np.pad(picture, ((0, 0), (0, 2))) for picture in row]),
+                cmap="gray_r",
+                vmax=255,
+                interpolation="none",
+            )
+            axes.set(xticks=(), yticks=())
+            axes.spines[:].set_visible(False)
+            axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+
+
 IMAGE_MAKERS: dict[str, Callable[[Path], None]] = {
     "step-sigmoid.svg": plot_step_sigmoid,
     "activations.svg": plot_activations,
     "gates.svg": gates,
     "three-layers.svg": three_layers,
     "digit.svg": digit,
+    "augment.svg": augment,
 }
 
 if __name__ == "__main__":

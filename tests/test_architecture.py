@@ -66,9 +66,11 @@ LIBRARIES: dict[str, set[str]] = {
     "requests": {"datasets"},
     "rich": {"cli", "datasets"},
     "safetensors": {"formats", "training"},
-    "sklearn": {"benchmarking"},
+    "joblib": {"formats"},
+    "sklearn": {"benchmarking", "formats"},
+    "skops": {"formats"},
     "threadpoolctl": {"training"},
-    "torch": {"benchmarking"},
+    "torch": {"benchmarking", "formats"},
     "typer": {"cli"},
 }
 LOADED_LATER = set(LIBRARIES) - {"numpy"}

@@ -47,7 +47,11 @@ def trained(**changed: Any) -> None:
             r"loss must be .*'cross_entropy'\nhint: .*CrossEntropy\(\)",
         ),
         (lambda: trained(optimizer=Adam), OptionError, r"optimizer must be an Optimizer, .*\nhint: .*=Adam\(\)"),
-        (lambda: trained(optimizer=adam("0.1")), OptionError, r"Adam: rate must be a number above 0, found '0.1'"),
+        (
+            lambda: trained(optimizer=adam("0.1")),
+            OptionError,
+            r"Adam: rate must be a number above 0 or a schedule, found '0.1'",
+        ),
         (lambda: trained(epochs="5"), OptionError, r"epochs must be a whole number, found '5'"),
         (lambda: trained(epochs=1.5), OptionError, r"epochs must be a whole number, found 1.5"),
         (lambda: trained(validation=0.5, patience=1.5), OptionError, r"patience must be a whole number, found 1.5"),

@@ -222,7 +222,9 @@ ROWS = np.arange(12.0).reshape(2, 6) - 5
 
 
 def test_every_kind_of_step_is_in_the_table() -> None:
-    assert set(STEPS.values()) == {kind for kind in Step.__subclasses__() if kind.__module__.startswith("glassnet")}
+    assert set(STEPS.values()) == {
+        kind for kind in Step.__subclasses__() if kind.__module__.startswith("glassnet.network")
+    }
     assert all(name == kind.KIND for name, kind in STEPS.items())
 
 

@@ -18,7 +18,7 @@ pytest.importorskip("matplotlib", reason="drawing needs the extra 'plot'")
 
 import matplotlib as mpl
 
-from glassnet.plots import plot_activations, plot_step_sigmoid, plot_trace
+from glassnet.plots import plot_activations, plot_history, plot_step_sigmoid, plot_trace
 
 SIGNATURES = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml"}
 PICTURE = np.random.default_rng(3).integers(0, 256, (28, 28), dtype=np.uint8)
@@ -110,3 +110,17 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingLibraryError) as caught:
         import glassnet.plots  # noqa: F401
     assert str(caught.value) == "drawing needs Matplotlib, which is not installed\nhint: pip install 'glassnet[plot]'"
+
+
+def test_a_history_is_drawn(tmp_path: Path) -> None:
+    rows = [
+        {"epoch": n, "loss": 1 / n, "validation_loss": 2 / n, "accuracy": 1 - 0.1 / n, "validation_accuracy": None}
+        for n in range(1, 6)
+    ]
+    plot_history(rows, tmp_path / "one.svg")
+    plot_history(rows, tmp_path / "two.svg")
+    text = (tmp_path / "one.svg").read_text()
+    assert text == (tmp_path / "two.svg").read_text()
+    assert ("<!-- held out -->" in text, text.count("<!-- training -->")) == (True, 2)
+    with pytest.raises(ShapeError, match="drawing a history needs at least one epoch"):
+        plot_history([], tmp_path / "none.svg")

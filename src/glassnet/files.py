@@ -27,10 +27,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         return
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        file = temporary.open("xb")
-    except FileNotFoundError:
-        raise MissingFileError(f"writing {path}: there is no folder {target.parent}") from None
-    try:
+        try:
+            file = temporary.open("xb")
+        except FileNotFoundError:
+            raise MissingFileError(f"writing {path}: there is no folder {target.parent}") from None
         with file:
             yield file
             file.flush()

@@ -28,7 +28,7 @@ except ImportError as error:
         "drawing needs Matplotlib, which is not installed", hint="pip install 'glassnet[plot]'"
     ) from error
 
-__all__ = ["plot_activations", "plot_step_sigmoid", "plot_trace", "saved_figure"]
+__all__ = ["plot_activations", "plot_history", "plot_step_sigmoid", "plot_trace", "saved_figure"]
 
 # Suffix → how Matplotlib writes it, without the date and version that would make each file different.
 _WRITERS: Mapping[str, Mapping[str, Any]] = {
@@ -220,3 +220,31 @@ def _pushes(axes: Axes, contributions: Array, picture_shape: tuple[int, ...]) ->
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.invert_yaxis()
     axes.margins(x=0.3)
+
+
+# --- a run of training --------------------------------------------------------------------------------------
+
+# What is drawn → title, and the keys of the two curves: over the rows learned from, and over those held out.
+_CURVES = {"loss": ("loss", "validation_loss"), "error": ("accuracy", "validation_accuracy")}
+
+
+def plot_history(history: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+    """Draw the loss and the share of errors after each epoch, on a logarithmic scale.
+
+    history: one mapping an epoch, with the keys of the JSON lines that training writes; None where nothing is known.
+    """
+    if not history:
+        raise ShapeError("drawing a history needs at least one epoch")
+    with saved_figure(path, 7.5, 3) as figure:
+        for axes, (title, keys) in zip(figure.subplots(1, 2), _CURVES.items(), strict=True):
+            for key, name, style in zip(keys, ("training", "held out"), ((GREY, "--"), (BLUE, "-")), strict=True):
+                known = [(row["epoch"], row[key]) for row in history if row[key] is not None]
+                if known:
+                    epochs, values = np.array(known, dtype=float).T
+                    drawn = 1 - values if title == "error" else values
+                    axes.plot(epochs, np.maximum(drawn, 1e-5), color=style[0], linestyle=style[1], label=name)
+            axes.set_yscale("log")
+            axes.set_xlabel("epoch")
+            axes.set_title(title, fontweight="bold", loc="left")
+            if axes.lines:
+                axes.legend(frameon=False, fontsize=8)

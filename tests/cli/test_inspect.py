@@ -69,7 +69,7 @@ def test_a_network_saved_by_glassnet(run: Run, small: Path) -> None:
 
 
 def test_the_hint_is_shown(run: Run, tmp_path: Path) -> None:
-    np.savez(tmp_path / "net.npz", W1=np.ones((4, 3)), b1=np.zeros(4), W2=np.ones((2, 4)), b2=np.zeros(2))
+    np.savez(tmp_path / "net.npz", **{"fc1.weight": np.ones((4, 3)), "fc2.weight": np.ones((2, 4))})  # type: ignore[arg-type]
     done = run("inspect", "net.npz")
     assert done.returncode == 1
     assert "\n\nhint: " in done.stderr

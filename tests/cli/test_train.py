@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import cv2
@@ -45,6 +47,72 @@ def test_a_network_and_its_history(run: Run, data: Path, tmp_path: Path) -> None
     )
     assert [line.split("  ")[0] for line in done.stderr.splitlines()] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model.history.jsonl", "model.safetensors"]
+
+
+RECIPE = """\
+layers = [6]
+epochs = 3
+batch_size = 8
+average = 0.5
+
+[optimizer]
+kind = "adamw"
+rate = { kind = "one_cycle", peak = 0.01 }
+
+[[augment]]
+kind = "affine"
+"""
+
+
+def test_a_recipe_fills_a_folder(run: Run, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    done = run("train", "recipe.toml", "--data", data, "--epochs", "2", "--workers", "1", "-o", "runs")
+    assert (done.returncode, done.stdout[:22]) == (0, "runs/model.safetensors")
+    made = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert made == ["curves.svg", "history.jsonl", "model.safetensors", "recipe.toml"]
+    assert re.fullmatch(
+        r"epoch 2/2  loss [\d.]+  accuracy [\d.]+ %  held out [\d.]+ %  [\d,]+ images/s", done.stderr.splitlines()[-1]
+    )
+    kept = tomllib.loads((tmp_path / "runs" / "recipe.toml").read_text())
+    assert kept == {**tomllib.loads(RECIPE), "seed": 0, "epochs": 2, "workers": 1}
+    assert len((tmp_path / "runs" / "history.jsonl").read_text().splitlines()) == 2
+    assert "<svg" in (tmp_path / "runs" / "curves.svg").read_text()
+    assert [layer.outputs for layer in glassnet.load(tmp_path / "runs" / "model.safetensors").layers] == [6, 10]
+    again = run("train", "runs/recipe.toml", "--data", data, "--workers", "0", "-o", "again.safetensors")
+    assert again.returncode == 0
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "runs" / "model.safetensors").read_bytes()
+
+
+def test_a_teacher_is_found_from_the_run_folder_too(run: Run, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipes").mkdir()
+    assert run("train", "-d", data, *FAST, "-o", "recipes/teacher.npz").returncode == 0
+    (tmp_path / "recipes" / "student.toml").write_text(
+        'layers = [4]\nepochs = 1\nloss = { kind = "distillation", teacher = "teacher.npz" }\n'
+    )
+    assert run("train", "recipes/student.toml", "-d", data, "-o", "student").returncode == 0
+    assert run("train", "student/recipe.toml", "-d", data, "-o", "again").returncode == 0
+    made = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("student", "again")]
+    assert made[0] == made[1]
+
+
+def test_pictures_that_cannot_be_read(run: Run, data: Path, tmp_path: Path) -> None:
+    (data / "1" / "broken.png").write_bytes(b"no picture")
+    done = run("train", "--data", data, *FAST, "-o", "model.npz")
+    assert done.returncode == 1
+    assert "error: reading " in done.stderr
+    assert "broken.png" in done.stderr
+    assert (tmp_path / "model.npz").exists(), "the rest is learned from"
+    done = run("train", "--data", data, *FAST, "--strict", "-o", "strict.npz")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error: 1 of the pictures cannot be read\n\nhint: without --strict" in done.stderr
+    assert not (tmp_path / "strict.npz").exists()
+
+
+def test_a_recipe_with_a_slip(run: Run, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("epohcs = 3\n")
+    done = run("train", "recipe.toml", "--data", data, "-o", "model.npz")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: recipe.toml: there is no option 'epohcs'; the nearest is 'epochs'\n\nhint: ")
 
 
 def test_the_same_seed_gives_the_same_bytes(run: Run, data: Path, tmp_path: Path) -> None:
@@ -96,6 +164,8 @@ def test_more_memory_than_there_is(run: Run, data: Path) -> None:
     [
         (["-o", "nowhere/model.npz"], 1, "writing nowhere/model.npz: there is no folder nowhere"),
         (["-o", "model.npz", "--history", "nowhere/a"], 1, "writing nowhere/a: there is no folder nowhere"),
+        (["-o", "nowhere/run"], 1, "writing nowhere/run: there is no folder nowhere"),
+        (["missing.toml", "-o", "model.npz"], 1, "reading missing.toml: there is no such file"),
         (["-o", "model.onyx"], 2, "no format has the suffix '.onyx'"),
         (["-o", "model.npz", "--resume"], 1, "nothing to resume: there is no model.checkpoint"),
         (["-o", "model.npz", "--patience", "2", "--validation", "0"], 2, "patience needs validation rows to watch"),

@@ -8,7 +8,8 @@ import mmap
 import numpy as np
 
 from glassnet.activations import Array
-from glassnet.compiler.kernels import DECIDE, UINT8
+from glassnet.compiler.by_rows import UINT8
+from glassnet.compiler.kernels import DECIDE
 from glassnet.compiler.native import Native
 
 _libc = ctypes.CDLL(None, use_errno=True)

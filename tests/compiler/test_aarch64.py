@@ -20,8 +20,8 @@ from compiler.networks import NETWORKS, text
 from compiler.oracle import same_bits
 from glassnet import Network
 from glassnet.activations import Array
+from glassnet.compiler.by_rows import UINT8
 from glassnet.compiler.chains import Chain, cut
-from glassnet.compiler.kernels import UINT8
 from glassnet.compiler.machine import Machine, emit_object
 from glassnet.compiler.plan import make_plan, pack
 from glassnet.compiler.simplify import simplify

@@ -98,7 +98,7 @@ def test_report_of_a_network_in_float64() -> None:
 
 def test_ir_and_assembly_are_text() -> None:
     fast = small().compile()
-    for name in ("forward", "forward_tiles", "forward_row", "call"):
+    for name in ("forward", "blocks_1", "call"):
         assert f'@"{name}"(' in fast.ir
         assert f"\n{name}:" in fast.assembly
 

@@ -67,13 +67,13 @@ def test_nan_and_the_signs_of_zero(name: str) -> None:
     assert same_bits(found[2:], expected[2:].astype(np.float32))
 
 
+@pytest.mark.parametrize("name", ["exp", "sigmoid"])  # 1 + e is 1 there
 @pytest.mark.parametrize(("low", "high"), [(-87.5, -87.0), (-104.5, -86.0)])
-def test_results_run_on_into_denormal_numbers(low: float, high: float) -> None:
-    """No sudden zero: exp falls step by step to the smallest number there is."""
+def test_results_run_on_into_denormal_numbers(name: str, low: float, high: float) -> None:
+    """No sudden zero: they fall step by step to the smallest number there is."""
     x = np.linspace(low, high, 4001, dtype=np.float32)
-    found = accuracy.compiled("exp")(x)
+    found = accuracy.compiled(name)(x)
     assert (np.diff(found) >= 0).all()
-    assert same_bits(found, accuracy.compiled("sigmoid")(x))  # 1 + e is 1 there
     assert (accuracy.ulps(found, np.exp(x.astype(np.float64))) <= 1.5).all()
 
 

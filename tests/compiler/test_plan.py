@@ -72,14 +72,17 @@ def test_a_bias_of_minus_zero_is_packed_as_zero() -> None:
 
 @ALL
 def test_places_do_not_overlap(target: Target) -> None:
-    plan, _ = planned(target, *(dense(1, *sizes) for sizes in ((784, 50), (50, 7), (7, 100), (100, 1))))
+    plan, links = planned(target, *(dense(1, *sizes) for sizes in ((784, 50), (50, 7), (7, 100), (100, 1))))
     ends = [0]
     for layer in plan.layers:
         for start, size in ((layer.bias, layer.width), (layer.weights, layer.inputs * layer.width)):
             assert start >= ends[-1]
             assert start % LINE == 0
             ends.append(start + size)
-    assert ends[-1] <= plan.parameter_floats < ends[-1] + LINE
+    assert ends[-1] <= plan.every_column < ends[-1] + LINE
+    assert plan.parameter_floats == plan.every_column + 784
+    columns = pack(plan, links)[plan.every_column :].view(np.int32)
+    assert columns.tolist() == list(range(784))
 
 
 @ALL
@@ -92,7 +95,46 @@ def test_rows_of_scratch_hold_what_is_written_and_read(target: Target) -> None:
             assert stride % 1024 != 0  # rows 4 KiB apart would share the sets of a cache
     assert plan.layers[1].input_stride == plan.layers[0].output_stride
     assert plan.block_rows % target.rows == 0
-    assert plan.buffer_floats == plan.block_rows * max(layer.output_stride for layer in plan.layers)
+
+
+@ALL
+def test_places_in_scratch_do_not_overlap(target: Target) -> None:
+    sizes = ((784, 50), (50, 100), (100, 10))
+    plan, _ = planned(target, *(dense(1, *size, "relu") for size in sizes))
+    rows, lists = plan.block_rows, plan.block_rows // target.rows
+    place = plan.scratch(rows, target.rows)
+    assert place.buffer >= rows * 784
+    assert place.lists - place.buffer >= rows * 784
+    assert place.columns - place.lists >= lists * (784 + LINE + 2)
+    turned = 784 if plan.turns_dense else max((layer.inputs for layer in plan.layers[plan.turn :]), default=0)
+    assert place.answer - place.columns >= 2 * target.lanes * turned
+    assert place.end - place.answer >= (max(target.lanes * 10, 2 * 784) if turned else 0)
+    assert plan.scratch_floats == place.end
+    few = plan.scratch(1, 1)
+    assert few.columns == few.end == plan.few_scratch_floats
+
+
+@ALL
+@pytest.mark.parametrize("outputs", [*range(1, 70), 100])
+def test_parts_cover_a_panel(outputs: int, target: Target) -> None:
+    parts = target.parts(outputs)
+    assert sum(part.width * part.count for part in parts) == outputs
+    assert all(1 <= part.width <= target.columns and part.count >= 1 for part in parts)
+    assert len(parts) <= 2
+
+
+def test_by_columns_where_rows_would_be_padding() -> None:
+    """The plan turns where outputs do not fill registers; before that, and where they do, it stays with rows."""
+    avx512 = TARGETS["avx512"]
+    narrow, _ = planned(avx512, dense(1, 8, 50), dense(2, 50, 100), dense(3, 100, 10))
+    assert (narrow.turn, narrow.turns_dense) == (0, False)
+    wide, _ = planned(avx512, dense(1, 8, 512), dense(2, 512, 256), dense(3, 256, 1))  # a single chain would wait
+    assert (wide.turn, wide.turns_dense) == (0, False)
+    full, _ = planned(avx512, dense(1, 8, 512), dense(2, 512, 256))
+    assert (full.turn, full.turns_dense) == (2, False)
+    sparse, _ = planned(avx512, dense(1, 784, 50), dense(2, 50, 100), dense(3, 100, 10))
+    assert (sparse.turn, sparse.turns_dense) == (1, True)
+    assert sparse.block_rows == avx512.lanes
 
 
 def test_memory_for_new_arrays_starts_on_a_cache_line() -> None:

@@ -16,12 +16,15 @@ from glassnet import Dense, Network, load, save
 from glassnet.errors import FileFormatError, MissingFileError, OptionError, ParametersError
 from glassnet.formats import FORMATS, inspect
 
-# Formats whose library is there.
-INSTALLED = [name for name in FORMATS if name != "onnx" or importlib.util.find_spec("onnx")]
+# joblib and skops hold perceptrons of scikit-learn and are tried where that is, in ``estimators``; ONNX needs its library.
+HOLD_ANY = [
+    name for name in FORMATS if name not in ("joblib", "skops") and (name != "onnx" or importlib.util.find_spec("onnx"))
+]
+KNOWN = f"known: {', '.join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)}"
 NETWORK = Network([Dense([[1.0], [2.0]], [0.5], "softmax")])
 
 
-@pytest.mark.parametrize("name", INSTALLED)
+@pytest.mark.parametrize("name", HOLD_ANY)
 def test_each_format_reads_what_it_writes(name: str, tmp_path: Path) -> None:
     for suffix in FORMATS[name].suffixes:
         path = tmp_path / f"net{suffix.upper()}"
@@ -31,13 +34,13 @@ def test_each_format_reads_what_it_writes(name: str, tmp_path: Path) -> None:
         inspection = inspect(path)
         assert (inspection.format, inspection.problem) == (name, "")
         assert inspection.network is not None
-        assert {(array.name, array.shape, array.dtype) for array in inspection.arrays} == {
-            ("W1", (2, 1), "float64"), ("b1", (1,), "float64"),
-        }  # fmt: skip
+        weights = {"pytorch": ("0.weight", (1, 2))}.get(name, ("W1", (2, 1)))
+        assert (*weights, "float64") in {(array.name, array.shape, array.dtype) for array in inspection.arrays}
+        assert len(inspection.arrays) == 2
         assert all(found.allowed for found in inspection.globals)
 
 
-@pytest.mark.parametrize("name", INSTALLED)
+@pytest.mark.parametrize("name", HOLD_ANY)
 def test_content_decides_before_the_suffix(name: str, tmp_path: Path) -> None:
     save(NETWORK, tmp_path / f"net{FORMATS[name].suffixes[0]}")
     for wrong in ("net.pkl", "net.npz", "net.safetensors", "net.bin", "net"):
@@ -57,7 +60,7 @@ def test_a_pickle_in_text_is_known_by_its_suffix(tmp_path: Path) -> None:
     (tmp_path / "net.dat").write_bytes(data)
     with pytest.raises(FileFormatError, match="neither its first bytes nor its suffix") as caught:
         load(tmp_path / "net.dat")
-    assert caught.value.hint == "known: .safetensors, .npz, .pkl, .pickle, .onnx"
+    assert caught.value.hint == KNOWN
     assert inspect(tmp_path / "net.dat").format == "unknown"
 
 
@@ -66,8 +69,9 @@ def test_activations_are_taken_where_the_file_says_none(tmp_path: Path) -> None:
     network = load(tmp_path / "net.npz", hidden="tanh", output="identity")
     assert [str(layer.activation) for layer in network.layers] == ["tanh", "identity"]
     save(network, tmp_path / "own.npz")
-    again = load(tmp_path / "own.npz", hidden="step", output="step")
-    assert [str(layer.activation) for layer in again.layers] == ["tanh", "identity"]
+    assert [str(layer.activation) for layer in load(tmp_path / "own.npz").layers] == ["tanh", "identity"]
+    with pytest.raises(OptionError, match=r"own\.npz: hidden= cannot be used: the file says itself which network"):
+        load(tmp_path / "own.npz", hidden="step")
 
 
 # --- what is not there, or is no file -----------------------------------------------------------------------
@@ -113,7 +117,7 @@ def test_what_is_given_by_mistake(content: bytes, message: str, tmp_path: Path) 
 def test_a_suffix_that_no_format_has(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^writing .*net\.bin: no format has the suffix '\.bin'") as caught:
         save(NETWORK, tmp_path / "net.bin")
-    assert caught.value.hint == "known: .safetensors, .npz, .pkl, .pickle, .onnx"
+    assert caught.value.hint == KNOWN
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import contextlib
 import importlib.util
 import pickle
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import archives, pickles
+from attacks import archives, estimators, pickles, pytorch
 from glassnet import Dense, GlassnetError, Network, load, save
 from glassnet.formats import FORMATS, inspect
 
@@ -26,8 +27,14 @@ def own_file(suffix: str) -> bytes:
 
 SEEDS = [
     *(("pickle", pickle.dumps(pickles.parameters(), protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)),
+    ("pickle", estimators.good_pickle()),
+    ("joblib", estimators.good_joblib()),
+    ("joblib", zlib.compress(estimators.good_pickle())),
+    ("skops", estimators.good_skops()),
     ("npz", archives.good_npz()),
     ("npz", own_file(".npz")),
+    *(("pytorch", content) for content in pytorch.GOOD.values()),
+    ("pytorch", own_file(".pt")),
     ("safetensors", archives.good_safetensors()),
     ("safetensors", own_file(".safetensors")),
 ]

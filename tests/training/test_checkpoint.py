@@ -15,9 +15,31 @@ import pytest
 from glassnet.activations import Array
 from glassnet.errors import FileFormatError, MissingFileError, OptionError
 from glassnet.network import Clip
-from glassnet.training import Adam, AdamW, CrossEntropy, Optimizer, Progress, Sgd, Training, initialise, train
+from glassnet.training import (
+    Adam,
+    AdamW,
+    Cosine,
+    CrossEntropy,
+    Distillation,
+    Examples,
+    Mixup,
+    OneCycle,
+    Optimizer,
+    Progress,
+    Sgd,
+    Training,
+    WarmUp,
+    initialise,
+    train,
+)
 
-OPTIMIZERS: dict[str, Optimizer] = {"sgd": Sgd(0.05), "momentum": Sgd(0.05, 0.9), "adam": Adam(), "adamw": AdamW()}
+OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": Sgd(0.05),
+    "momentum": Sgd(0.05, 0.9),
+    "adam": Adam(),
+    "adamw": AdamW(),
+    "schedule": AdamW(OneCycle(0.02), clip=1.0),
+}
 
 ADAM = Adam(0.01)
 
@@ -40,6 +62,30 @@ def run(checkpoint: Path | None, optimizer: Optimizer = ADAM, **changed: Any) ->
 
 def bits(training: Training) -> bytes:
     return b"".join(array.tobytes() for step in training.network.steps for array in step.arrays.values())
+
+
+def shaken(x: Array, generator: np.random.Generator) -> Array:
+    return x + np.float32(0.1) * generator.standard_normal(x.shape, dtype=np.float32)
+
+
+def everything(checkpoint: Path | None, **changed: Any) -> Training:
+    """Run with all that uses chance or remembers something."""
+    x, t = data()
+    start = initialise((6, 16, 8, 2), seed=0, dropout=0.2, normalise=True)
+    teacher = initialise((6, 8, 2), seed=1)
+    return train(
+        start, Mixup(Examples(x, t, change=shaken)), loss=Distillation(teacher), optimizer=AdamW(WarmUp(Cosine(0.01))),
+        **{"epochs": 8, "batch_size": 16, "seed": 3, "average": 0.9, "validation": (x, t), "workers": 1, **changed},
+        checkpoint=checkpoint,
+    )  # fmt: skip
+
+
+def killed_with_everything(path: str) -> None:
+    def kill(progress: Progress) -> None:
+        if (progress.epoch, progress.batch) == (5, 7):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    everything(Path(path), progress=kill)
 
 
 def killed_in_the_middle(path: str, optimizer: str) -> None:
@@ -67,6 +113,25 @@ def test_a_killed_run_goes_on_with_the_same_bits(name: str, tmp_path: Path) -> N
     assert begun[0] == 5, "the fifth epoch is run again, the four before it are not"
     assert bits(resumed) == bits(through)
     assert resumed.history == through.history
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+def test_all_that_uses_chance_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    code = f"import test_checkpoint; test_checkpoint.killed_with_everything({str(path)!r})"
+    process = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=False)
+    assert process.returncode == -signal.SIGKILL
+    resumed, through = everything(path), everything(None)
+    assert bits(resumed) == bits(through)
+    assert resumed.history == through.history
+    assert bits(everything(None, average=None)) != bits(through)
+
+
+def test_a_schedule_ends_with_its_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.npz"
+    run(path, OPTIMIZERS["schedule"], epochs=3)
+    with pytest.raises(OptionError, match="is the checkpoint of another run: epochs 3, here 8"):
+        run(path, OPTIMIZERS["schedule"], epochs=8)
 
 
 def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
@@ -121,7 +186,7 @@ def test_a_write_that_fails_keeps_the_old_file(tmp_path: Path, monkeypatch: pyte
         ({"batch_size": 32}, "batch_size 16, here 32"),
         (
             {"optimizer": Sgd(0.1)},
-            "optimizer Adam(rate=0.01, beta1=0.9, beta2=0.999, epsilon=1e-08), here Sgd(rate=0.1,",
+            "optimizer Adam(rate=0.01, clip=None, beta1=0.9, beta2=0.999, epsilon=1e-08), here Sgd(rate=0.1,",
         ),
         ({"validation": 0.3}, "validation "),
         ({"network": initialise((6, 16, 2), hidden="tanh", seed=1)}, "network "),

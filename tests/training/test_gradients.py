@@ -40,6 +40,7 @@ from glassnet.training import (
     BACKWARD,
     LOSSES,
     CrossEntropy,
+    Distillation,
     Loss,
     MeanSquaredError,
     Objective,
@@ -120,7 +121,48 @@ def test_the_slope_through_the_step_function_is_0_as_central_differences_say() -
 
 
 def test_every_loss_is_checked_here() -> None:
-    assert set(LOSSES.values()) == {CrossEntropy, MeanSquaredError}
+    assert {type(loss) for loss in WEIGHTED} == set(LOSSES.values())
+
+
+TEACHER = Network([dense(3, 4, "tanh", 11), dense(4, 3, "softmax", 12)])
+WEIGHTED: list[Loss] = [
+    MeanSquaredError(),
+    CrossEntropy(),
+    CrossEntropy(smoothing=0.2),
+    CrossEntropy(class_weights=(1, 3, 0.5)),
+    CrossEntropy(smoothing=0.1, class_weights=(1, 3, 0.5)),
+    Distillation(TEACHER),
+    Distillation(TEACHER, temperature=3, soft=0.4, labels=CrossEntropy(smoothing=0.1, class_weights=(1, 3, 0.5))),
+]
+
+
+@pytest.mark.parametrize("loss", WEIGHTED, ids=repr)
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 0.0, 2.0, 0.5, 3.0])], ids=["alike", "weighted"])
+def test_slopes_of_every_loss(loss: Loss, weights: Array | None) -> None:
+    network = Network([dense(3, 4, "tanh", 1), dense(4, 3, "softmax", 2)])
+    x, t = random(5, 3), np.random.default_rng(3).dirichlet(np.ones(3), size=5)
+    objective = Objective(network, loss)
+    expected = np.empty_like(objective.parameters)
+    for i in range(len(expected)):
+        losses = []
+        for step in (1e-6, -2e-6):
+            objective.parameters[i] += step
+            losses.append(objective.differentiate([x], t, weights).loss)
+        objective.parameters[i] += 1e-6
+        expected[i] = (losses[0] - losses[1]) / 2e-6
+    objective.differentiate([x], t, weights)
+    assert np.abs(expected).max() > 1e-3, "a check that could not fail"
+    np.testing.assert_allclose(objective.gradient, expected, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(smoothing=0.2), CrossEntropy(class_weights=(1, 3))], ids=repr)
+def test_slopes_of_one_sigmoid(loss: Loss) -> None:
+    a, t, width = random(4, 1), np.array([[1.0], [0.0], [0.3], [1.0]]), 1e-6
+    h, weights = ACTIVATIONS["sigmoid"], np.array([1.0, 2.0, 0.5, 0.0])
+    for row in range(4):
+        moved = width * (np.arange(4) == row)[:, np.newaxis]
+        difference = loss(a + moved, h, t, weights).loss - loss(a - moved, h, t, weights).loss
+        assert loss(a, h, t, weights).slope[row, 0] == pytest.approx(difference / (2 * width), rel=1e-5, abs=1e-9)
 
 
 @pytest.mark.parametrize("h", CLASSIFYING)

@@ -27,6 +27,7 @@ from glassnet.training import (
     json_lines,
     train,
 )
+from glassnet.training.loop import follow
 
 
 def clouds(rows: int = 300, seed: int = 0) -> tuple[Array, Array]:
@@ -176,6 +177,30 @@ def test_without_validation_the_last_epoch_is_returned() -> None:
     assert again.history[0].loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_average_that_pytorch_would_keep() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    kept = torch.optim.swa_utils.AveragedModel(
+        torch.nn.Linear(4, 1, bias=False), multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9)
+    )
+    average = np.zeros(4, np.float32)
+    for count in range(1, 8):
+        state = np.random.default_rng(count).standard_normal(4).astype(np.float32)
+        model = torch.nn.Linear(4, 1, bias=False)
+        model.weight.data = torch.tensor(state[np.newaxis])
+        kept.update_parameters(model)
+        follow(average, state, 0.9 if count > 1 else 0.0)
+    np.testing.assert_allclose(average, kept.module.weight.detach().numpy()[0], rtol=1e-5)
+
+
+def test_the_average_is_what_is_judged_and_returned() -> None:
+    x, t = clouds()
+    training = trained(average=0.99, validation=(x, t), epochs=8)
+    best = min(training.history, key=lambda epoch: epoch.validation_loss or 0)
+    probabilities = training.network(x)[np.arange(len(x)), t]
+    assert -np.log(probabilities).mean() == pytest.approx(best.validation_loss, rel=1e-5)
+    assert bits(training) != bits(trained(validation=(x, t), epochs=8))
+
+
 # --- what it tells ------------------------------------------------------------------------------------------
 
 
@@ -186,6 +211,7 @@ def test_progress_is_told_after_each_batch() -> None:
     assert (told[-1].loss, told[-1].accuracy) == (training.history[-1].loss, training.history[-1].accuracy)
     assert told[0].seconds_left > 0
     assert told[-1].seconds_left == 0
+    assert told[-1].rows_per_second > 0
 
 
 def test_history_as_json_lines() -> None:
@@ -205,6 +231,9 @@ def test_history_as_json_lines() -> None:
         ({"batch_size": 0}, OptionError, "batch_size must be 1 or more, found 0"),
         ({"seed": -1}, OptionError, "seed must be 0 or more, found -1"),
         ({"patience": 0, "validation": 0.5}, OptionError, "patience must be 1 or more, found 0"),
+        ({"average": 1.0}, OptionError, "average must be at least 0 and below 1, found 1.0"),
+        ({"average": "long"}, OptionError, "average must be at least 0 and below 1, found 'long'"),
+        ({"workers": -1}, OptionError, "workers must be 0 or more, found -1"),
         ({"patience": 3}, OptionError, "patience needs validation rows to watch"),
         (
             {"network": initialise((2, 3), output="identity").replace(labels=range(3))},

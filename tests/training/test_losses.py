@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +11,12 @@ import pytest
 from glassnet import ACTIVATIONS, Network
 from glassnet.activations import softmax
 from glassnet.errors import OptionError
-from glassnet.training import CrossEntropy, MeanSquaredError, Objective, Rows, initialise
+from glassnet.training import CrossEntropy, Distillation, MeanSquaredError, Objective, Rows, initialise
+
+GENERATOR = np.random.default_rng(0)
+A = GENERATOR.standard_normal((6, 4))
+T = GENERATOR.dirichlet(np.ones(4), 6)
+WEIGHTS = np.array([1.0, 2.0, 0.0, 0.5, 4.0, 1.0])
 
 
 def test_cross_entropy_is_the_mean_of_minus_log_probability_of_the_right_class() -> None:
@@ -58,6 +64,106 @@ def test_cross_entropy_refuses_an_output_that_is_no_distribution(output: str, si
 def test_cross_entropy_refuses_targets_that_are_no_probabilities(output: str, t: list[list[float]]) -> None:
     with pytest.raises(OptionError, match="targets that are probabilities, found"):
         CrossEntropy().check(ACTIVATIONS[output], np.array(t))
+
+
+# --- beside PyTorch -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("class_weights", [None, (1.0, 2.0, 0.5, 3.0)])
+def test_cross_entropy_as_pytorch_has_it(smoothing: float, class_weights: tuple[float, ...] | None) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    theirs = torch.nn.CrossEntropyLoss(
+        label_smoothing=smoothing, weight=None if class_weights is None else torch.tensor(class_weights).double()
+    )
+    a = torch.tensor(A, requires_grad=True)
+    loss = theirs(a, torch.tensor(T))
+    loss.backward()
+    outcome = CrossEntropy(smoothing, class_weights)(A, ACTIVATIONS["softmax"], T)
+    assert outcome.loss == pytest.approx(loss.item(), rel=1e-12)
+    np.testing.assert_allclose(outcome.slope, a.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_weighted_rows_as_pytorch_would_sum_them() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    a, weights = torch.tensor(A, requires_grad=True), torch.tensor(WEIGHTS)
+    each = torch.nn.functional.cross_entropy(a, torch.tensor(T), reduction="none")
+    loss = (each * weights).sum() / weights.sum()
+    loss.backward()
+    outcome = CrossEntropy()(A, ACTIVATIONS["softmax"], T, WEIGHTS)
+    assert outcome.loss == pytest.approx(loss.item(), rel=1e-12)
+    np.testing.assert_allclose(outcome.slope, a.grad.numpy(), rtol=1e-10, atol=1e-14)
+    squared = ((A - T) ** 2).mean(axis=1)
+    outcome = MeanSquaredError()(A, ACTIVATIONS["identity"], T, WEIGHTS)
+    assert outcome.loss == pytest.approx((squared * WEIGHTS).sum() / WEIGHTS.sum())
+
+
+def test_one_sigmoid_with_class_weights_as_pytorch_has_it() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    theirs = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor(3.0).double())
+    a, t = A[:, :1], T[:, :1]
+    expected = theirs(torch.tensor(a), torch.tensor(t)).item()
+    assert CrossEntropy(class_weights=(1, 3))(a, ACTIVATIONS["sigmoid"], t).loss == pytest.approx(expected, rel=1e-12)
+
+
+def test_distillation_as_pytorch_has_it() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    teacher = initialise((3, 5, 4), seed=4)
+    x = GENERATOR.standard_normal((6, 3)).astype(np.float32)
+    loss = Distillation(teacher, temperature=3, soft=0.7, labels=CrossEntropy(smoothing=0.1))
+    outcome = loss(A, ACTIVATIONS["softmax"], loss.targets((x,), T), WEIGHTS)
+    first, last = teacher.layers
+    sums = torch.tensor(last.affine(first(x)).astype(np.float64))
+    a, weights = torch.tensor(A, requires_grad=True), torch.tensor(WEIGHTS)
+    functional = torch.nn.functional
+    soft = functional.kl_div((a / 3).log_softmax(1), (sums / 3).log_softmax(1), reduction="none", log_target=True)
+    hard = functional.cross_entropy(a, torch.tensor(T), reduction="none", label_smoothing=0.1)
+    expected = ((0.7 * 9 * soft.sum(1) + 0.3 * hard) * weights).sum() / weights.sum()
+    expected.backward()
+    assert outcome.loss == pytest.approx(expected.item(), rel=1e-5)
+    np.testing.assert_allclose(outcome.slope, a.grad.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_student_comes_to_answer_as_its_teacher() -> None:
+    teacher = initialise((3, 5, 4), seed=4)
+    x = GENERATOR.standard_normal((6, 3)).astype(np.float32)
+    loss = Distillation(teacher, soft=1.0)
+    t = loss.targets((x,), T)
+    same = np.log(np.asarray(teacher(x), np.float64))
+    outcome = loss(same, ACTIVATIONS["softmax"], t)
+    assert outcome.loss == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(outcome.slope, 0, atol=1e-6)
+
+
+def test_held_out_rows_are_judged_by_their_labels() -> None:
+    teacher = initialise((3, 5, 4), seed=4)
+    assert CrossEntropy(0.1, (1, 2, 3, 4)).judge() == CrossEntropy()
+    assert Distillation(teacher).judge() == CrossEntropy()
+    assert Distillation(teacher).describe() != Distillation(initialise((3, 5, 4), seed=5)).describe()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CrossEntropy(1.0), "CrossEntropy: smoothing must be at least 0 and below 1, found 1.0"),
+        (lambda: CrossEntropy(class_weights=(1, 0)), "CrossEntropy: class_weights must be numbers above 0"),
+        (lambda: Distillation(initialise((3, 4)), temperature=0), "Distillation: temperature must be a number above 0"),
+        (lambda: Distillation(initialise((3, 4)), soft=2), "Distillation: soft must be from 0 to 1, found 2"),
+        (lambda: Distillation("digits"), "Distillation: teacher must be a Network, found 'digits'"),  # type: ignore[arg-type]
+        (
+            lambda: CrossEntropy(class_weights=(1, 2)).check(ACTIVATIONS["softmax"], T),
+            "CrossEntropy: 2 class_weights, expected 4",
+        ),
+        (
+            lambda: Distillation(initialise((3, 5))).check(ACTIVATIONS["softmax"], T),
+            "Distillation: the teacher answers rows of shape (5,), the network (4,)",
+        ),
+    ],
+)
+def test_options_that_do_not_fit(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        make()
+    assert message in str(caught.value)
 
 
 # --- targets and hits ---------------------------------------------------------------------------------------

@@ -17,30 +17,6 @@ X = np.arange(40, dtype=np.float32).reshape(10, 4)
 T = np.arange(10) % 3
 
 
-def shown(rows: Rows, size: int, seed: int, epoch: int) -> list[list[float]]:
-    return [x[0][:, 0].tolist() for x, _ in rows.batches(size, seed, epoch)]
-
-
-def test_an_epoch_shows_every_row_once_with_its_target() -> None:
-    rows = Rows.of(CLASSIFIER, X, T)
-    seen: dict[float, int] = {}
-    for x, t in rows.batches(4, seed=1, epoch=1):
-        seen.update(zip(x[0][:, 0].tolist(), t.argmax(axis=1).tolist(), strict=True))
-    assert seen == dict(zip(X[:, 0].tolist(), T.tolist(), strict=True))
-
-
-def test_the_order_is_decided_by_seed_and_epoch() -> None:
-    rows = Rows.of(CLASSIFIER, X, T)
-    assert [len(batch) for batch in shown(rows, 4, 1, 1)] == [4, 4, 2]
-    assert shown(rows, 4, 1, 1) == shown(rows, 4, 1, 1)
-    assert shown(rows, 4, 1, 1) != shown(rows, 4, 1, 2)
-    assert shown(rows, 4, 1, 1) != shown(rows, 4, 2, 1)
-
-
-def test_a_batch_larger_than_the_rows_is_all_of_them() -> None:
-    assert [len(batch) for batch in shown(Rows.of(CLASSIFIER, X, T), 128, 0, 1)] == [10]
-
-
 def test_held_out_rows_are_no_longer_learned_from() -> None:
     rows, held_out = Rows.of(CLASSIFIER, X, T).split(0.3, seed=0)
     assert (len(rows), len(held_out)) == (7, 3)
@@ -96,5 +72,30 @@ def test_what_is_refused(network: Network, x: Any, t: Any, kind: type[GlassnetEr
 def test_several_inputs_are_a_tuple() -> None:
     network = Network([Add(sources=("x", "u"))], inputs=(Input((2,)), Input((2,), name="u")))
     rows = Rows.of(network, (np.ones((3, 2)), np.zeros((3, 2))), np.ones((3, 2)))
-    (batch,) = rows.batches(3, 0, 1)
-    assert [array.sum() for array in batch[0]] == [6, 0]
+    assert [array.sum() for array in rows.x] == [6, 0]
+
+
+def test_weights_are_one_for_each_row() -> None:
+    rows = Rows.of(CLASSIFIER, X, T, np.arange(10))
+    assert rows.weights is not None
+    assert rows.weights.dtype == np.float32
+    kept, held_out = rows.split(0.3, seed=0)
+    assert kept.weights is not None
+    assert held_out.weights is not None
+    assert sorted([*kept.weights, *held_out.weights]) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("weights", "kind", "message"),
+    [
+        ([1, 2], ShapeError, "weights have shape (2,), expected (10,): one for each row"),
+        ([-1] * 10, OptionError, "weights must be finite, 0 or more, and not all 0"),
+        ([0] * 10, OptionError, "weights must be finite, 0 or more, and not all 0"),
+        ([np.nan] * 10, OptionError, "weights must be finite, 0 or more, and not all 0"),
+        (["much"] * 10, DtypeError, "weights: expected real numbers"),
+    ],
+)
+def test_weights_that_are_refused(weights: Any, kind: type[GlassnetError], message: str) -> None:
+    with pytest.raises(kind) as caught:
+        Rows.of(CLASSIFIER, X, T, weights)
+    assert message in str(caught.value)

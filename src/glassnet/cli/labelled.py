@@ -1,7 +1,8 @@
-"""Pictures with the answers to them, for ``evaluate`` and ``train``: MNIST's files, or folders named 0 … 9."""
+"""Pictures with the answers to them: MNIST's files, folders named 0 … 9, or a CSV that names each picture's digit."""
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ import glassnet
 from glassnet.cli.errors import complain
 from glassnet.cli.pictures import paths_of, quiet_decoders
 from glassnet.cli.progress import Progress
-from glassnet.errors import GlassnetError, MissingFileError, OptionError
+from glassnet.errors import FileFormatError, GlassnetError, MissingFileError, OptionError
 from glassnet.network.steps import Array
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -24,7 +25,7 @@ DataOption = Annotated[
         "--data",
         "-d",
         metavar="FOLDER",
-        help="MNIST's four files, or folders named 0 to 9 of pictures; left out: MNIST, downloaded once.",
+        help="MNIST's four files, folders named 0 to 9, or a CSV of picture,digit; left out: MNIST, downloaded once.",
     ),
 ]
 
@@ -53,6 +54,10 @@ def labelled(folder: Path | None, part: str | None, *, otherwise: str) -> Labell
 def _found(folder: Path | None, part: str | None, otherwise: str) -> Labelled:
     if folder is None:
         return Labelled(*glassnet.datasets.read_mnist(None, part or otherwise))
+    if folder.suffix.lower() == ".csv" and folder.is_file():
+        if part is not None:
+            raise OptionError(f"{folder} is a list of pictures, which has no part {part!r}", hint="leave --part out")
+        return _from_pictures(_listed(folder))
     if not folder.is_dir():
         raise MissingFileError(
             f"{folder} is a file, expected a folder" if folder.exists() else f"there is no folder {folder}"
@@ -72,6 +77,36 @@ def _found(folder: Path | None, part: str | None, otherwise: str) -> Labelled:
         except MissingFileError as error:  # an empty folder does not keep the others from being used
             complain(error)
     return _from_pictures(paths)
+
+
+def _listed(path: Path) -> list[tuple[str, int]]:
+    """Return the pictures that a CSV names, relative to its own folder, and their digits.
+
+    Raises FileFormatError naming the line that is not a picture and a digit; a heading is passed over.
+    """
+    listed = []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            for number, row in enumerate(csv.reader(file), start=1):
+                cells = [cell.strip() for cell in row]
+                if not any(cells) or (number == 1 and cells[-1] not in DIGITS):
+                    continue
+                if len(cells) != 2 or cells[1] not in DIGITS:
+                    raise FileFormatError(
+                        f"reading {path}: line {number}: expected a picture and its digit, found {','.join(row)[:60]!r}"
+                    )
+                listed.append((str(path.parent / cells[0]), int(cells[1])))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise FileFormatError(f"reading {path}: not a CSV of pictures: {error}") from None
+    return listed
+
+
+def refuse_unreadable(given: Labelled) -> None:
+    """Raise MissingFileError where pictures had to be left out."""
+    if given.unreadable:
+        raise MissingFileError(
+            f"{given.unreadable} of the pictures cannot be read", hint="without --strict, the rest is used"
+        )
 
 
 def _from_pictures(paths: list[tuple[str, int]]) -> Labelled:

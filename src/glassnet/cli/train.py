@@ -2,94 +2,113 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import glassnet
 from glassnet.cli.errors import BAD_INPUT, STOPPED, complain
-from glassnet.cli.labelled import DIGITS, DataOption, labelled
-from glassnet.errors import MissingFileError, OptionError
+from glassnet.cli.labelled import DataOption, labelled, refuse_unreadable
+from glassnet.errors import MissingFileError, MissingLibraryError, OptionError
 from glassnet.files import replacing
-from glassnet.network import Input, Network
+from glassnet.network import Network
 
 if TYPE_CHECKING:
-    from glassnet.training import Optimizer, Progress, Training
-
-_PIXELS = 784
+    from glassnet.training import Progress, Training
 
 
 def train(
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="RECIPE", help="A recipe in TOML; the options below change it.")
+    ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where to save it: .safetensors, .npz or .pkl.")
-    ],
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Where to save it: a .safetensors, .npz or .pkl; without a suffix: a folder for all of the run.",
+        ),
+    ] = ...,  # type: ignore[assignment]
     data: DataOption = None,
     layers: Annotated[
-        str, typer.Option(metavar="SIZES", help="Neurons of each hidden layer, with commas between.")
-    ] = "50,100",
-    activation: Annotated[str, typer.Option(metavar="NAME", help="Activation of the hidden layers.")] = "relu",
-    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="How often to go through the pictures.")] = 20,
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Pictures for each update.")] = 128,
-    optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, adam or adamw.")] = "adam",
+        str | None, typer.Option(metavar="SIZES", help="Neurons of each hidden layer, with commas between (50,100).")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Activation of the hidden layers (relu).")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="How often to go through the pictures (20).")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, metavar="N", help="Pictures for each update (128).")] = None,
+    optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="sgd, adam or adamw (adam).")] = None,
     rate: Annotated[
         float | None, typer.Option(metavar="X", help="Learning rate; left out, what suits the optimizer.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same network.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="The same seed gives the same network (0).")
+    ] = None,
     validation: Annotated[
-        float, typer.Option(min=0, max=0.9, metavar="SHARE", help="Held out to choose the best epoch by; 0: none.")
-    ] = 0.1,
+        float | None,
+        typer.Option(min=0, max=0.9, metavar="SHARE", help="Held out to choose the best epoch by; 0: none (0.1)."),
+    ] = None,
     patience: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Stop after so many epochs without a better one.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Processes that prepare batches ahead; no bit depends on it.")
     ] = None,
     history: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON lines, one an epoch; left out, beside the output.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a run with these options stopped.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse to train where a picture cannot be read, instead of leaving it out."),
+    ] = False,
 ) -> None:
     """Train a network that reads digits.
 
     After each epoch the run is kept in a checkpoint beside the output, and --resume goes on from it to the same bits as
-    a run that never stopped. The checkpoint goes when the network is saved.
+    a run that never stopped. The checkpoint goes when the network is saved. A folder as output gets the recipe, the
+    history, the network and the curves as SVG.
     """
-    sizes = _sizes(layers)
-    method = _optimizer(optimizer, rate)
-    history = history or output.with_suffix(".history.jsonl")
-    checkpoint = output.with_suffix(".checkpoint")
-    start = glassnet.training.initialise((_PIXELS, *sizes, len(DIGITS)), hidden=activation, seed=seed)
-    start = start.replace(inputs=Input((_PIXELS,), scale=1 / 255))
-    _check_files(start, output, history, checkpoint, resume)
+    changes = {
+        "layers": None if layers is None else _sizes(layers),
+        "activation": activation,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "seed": seed,
+        "hold_out": validation,
+        "patience": patience,
+        "workers": workers,
+    }
+    table = _changed({} if recipe is None else glassnet.digits.recipe.read_table(recipe), changes, optimizer, rate)
+    folder = None if recipe is None else recipe.parent
+    chosen = glassnet.digits.make_recipe(table, where=str(recipe or "options"), folder=folder)
+    files = _Files.of(output, history)
+    files.check(chosen.start(), resume)
     given = labelled(data, None, otherwise="train")
+    files.begin(_kept(table, folder), resume)
+    if strict:
+        refuse_unreadable(given)
     try:
-        with _watched() as progress:
-            trained = glassnet.training.train(
-                start,
-                given.pictures,
-                given.labels,
-                loss=glassnet.training.CrossEntropy(),
-                optimizer=method,
-                epochs=epochs,
-                batch_size=batch_size,
-                seed=seed,
-                validation=validation or None,
-                patience=patience,
-                checkpoint=checkpoint,
-                progress=progress,
-            )
+        with watched() as progress:
+            trained = chosen.train(given.pictures, given.labels, checkpoint=files.checkpoint, progress=progress)
     except KeyboardInterrupt:
-        if checkpoint.exists():
-            complain(f"stopped; {checkpoint} holds the run so far", hint="the same command with --resume goes on")
+        if files.checkpoint.exists():
+            complain(f"stopped; {files.checkpoint} holds the run so far", hint="the same command with --resume goes on")
         else:
             complain("stopped in the first epoch; nothing is kept")
         raise typer.Exit(STOPPED) from None
-    glassnet.save(trained.network, output)
-    with replacing(history) as file:
-        file.write(glassnet.training.json_lines(trained.history).encode())
-    checkpoint.unlink()
-    _print_outcome(output, trained)
+    files.write(trained)
+    _print_outcome(files.network, trained)
     if given.unreadable:
         raise typer.Exit(BAD_INPUT)
 
@@ -106,32 +125,92 @@ def _sizes(layers: str) -> list[int]:
     return sizes
 
 
-def _optimizer(name: str, rate: float | None) -> Optimizer:
-    known = glassnet.training.OPTIMIZERS
-    if name not in known:
-        raise OptionError(f"unknown optimizer {name!r}", hint=f"one of {', '.join(known)}")
-    chosen = {} if rate is None else {"rate": rate}
-    return known[name](**chosen)
+def _changed(
+    table: dict[str, Any], changes: Mapping[str, Any], optimizer: str | None, rate: float | None
+) -> dict[str, Any]:
+    """Return a recipe's table with what was given as options in the place of what stood there."""
+    table = {**table, **{name: value for name, value in changes.items() if value is not None}}
+    if optimizer is not None:
+        table["optimizer"] = {"kind": optimizer}
+    if rate is not None:
+        table["optimizer"] = {"kind": "adam", **table.get("optimizer", {}), "rate": rate}
+    return table
 
 
-def _check_files(start: Network, output: Path, history: Path, checkpoint: Path, resume: bool) -> None:
-    """Find out before an hour of training what would go wrong after it."""
-    from glassnet.formats.table import format_to_write  # noqa: PLC0415  brings safetensors
+def _kept(table: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Return a recipe's table as it can be kept elsewhere: with its seed, and with the whole path of a teacher."""
+    loss = dict(table.get("loss", {}))
+    if folder is not None and "teacher" in loss and loss["teacher"] not in glassnet.digits.MODELS:
+        loss["teacher"] = str((folder / loss["teacher"]).resolve())
+    return {"seed": 0, **table, **({"loss": loss} if loss else {})}
 
-    format_to_write(output).write(start)
-    if history.resolve() in (output.resolve(), checkpoint.resolve()):
-        raise OptionError(f"--history: {history} is where the network goes", hint="give the history a file of its own")
-    if history.exists() and not _is_history(history):
-        raise OptionError(f"--history: {history} is there and is not a history of training; it is left as it is")
-    for path in (output, history):
-        if not path.parent.is_dir():
-            raise MissingFileError(f"writing {path}: there is no folder {path.parent}")
-    if resume and not checkpoint.exists():
-        raise MissingFileError(f"nothing to resume: there is no {checkpoint}", hint="leave --resume out")
-    if checkpoint.exists() and not resume:
-        raise OptionError(
-            f"{checkpoint} holds a run that was stopped", hint="--resume goes on from it; delete it to begin anew"
-        )
+
+@dataclass(frozen=True)
+class _Files:
+    """Where the parts of a run go; folder: None where the network's file alone was asked for."""
+
+    network: Path
+    history: Path
+    checkpoint: Path
+    folder: Path | None = None
+
+    @classmethod
+    def of(cls, output: Path, history: Path | None) -> _Files:
+        if output.suffix:
+            history = history or output.with_suffix(".history.jsonl")
+            return cls(output, history, output.with_suffix(".checkpoint"))
+        history = history or output / "history.jsonl"
+        return cls(output / "model.safetensors", history, output / "run.checkpoint", output)
+
+    def check(self, start: Network, resume: bool) -> None:
+        """Find out before an hour of training what would go wrong after it."""
+        from glassnet.formats.table import format_to_write  # noqa: PLC0415  brings safetensors
+
+        format_to_write(self.network).write(glassnet.training.fold(start))
+        if self.history.resolve() in (self.network.resolve(), self.checkpoint.resolve()):
+            raise OptionError(
+                f"--history: {self.history} is where the network goes", hint="give the history a file of its own"
+            )
+        if self.history.exists() and not _is_history(self.history):
+            raise OptionError(
+                f"--history: {self.history} is there and is not a history of training; it is left as it is"
+            )
+        if self.folder is not None:
+            if self.folder.exists() and not self.folder.is_dir():
+                raise OptionError(f"{self.folder} is a file, expected a folder, or a name to make one of")
+            if not self.folder.parent.is_dir():
+                raise MissingFileError(f"writing {self.folder}: there is no folder {self.folder.parent}")
+            self.folder.mkdir(exist_ok=True)
+        for path in (self.network, self.history):
+            if not path.parent.is_dir():
+                raise MissingFileError(f"writing {path}: there is no folder {path.parent}")
+        if resume and not self.checkpoint.exists():
+            raise MissingFileError(f"nothing to resume: there is no {self.checkpoint}", hint="leave --resume out")
+        if self.checkpoint.exists() and not resume:
+            raise OptionError(
+                f"{self.checkpoint} holds a run that was stopped",
+                hint="--resume goes on from it; delete it to begin anew",
+            )
+
+    def begin(self, table: Mapping[str, Any], resume: bool) -> None:
+        """Keep the recipe, so that a run that is stopped can be told from others."""
+        if self.folder is not None and not resume:
+            with replacing(self.folder / "recipe.toml") as file:
+                file.write(glassnet.digits.recipe.toml(table).encode())
+
+    def write(self, trained: Training) -> None:
+        """Save the network and what belongs to it, then let go of the checkpoint."""
+        glassnet.save(trained.network, self.network)
+        with replacing(self.history) as file:
+            file.write(glassnet.training.json_lines(trained.history).encode())
+        if self.folder is not None:
+            try:
+                from glassnet import plots  # noqa: PLC0415  brings Matplotlib
+            except MissingLibraryError as error:
+                complain(f"no curves: {error.message}", hint=error.hint)
+            else:
+                plots.plot_history([dataclasses.asdict(epoch) for epoch in trained.history], self.folder / "curves.svg")
+        self.checkpoint.unlink()
 
 
 def _is_history(path: Path) -> bool:
@@ -154,7 +233,7 @@ def _print_outcome(output: Path, trained: Training) -> None:
 
 
 @contextmanager
-def _watched() -> Iterator[Callable[[Progress], None]]:
+def watched() -> Iterator[Callable[[Progress], None]]:
     """Give what training calls after each batch: a live bar in a terminal, else a line an epoch; on stderr."""
     if not sys.stderr.isatty():
         yield _print_epoch
@@ -185,7 +264,8 @@ def _print_epoch(now: Progress) -> None:
 
 
 def _figures(now: Progress) -> str:
-    return f"loss {now.loss:.4f}  accuracy {_share(now.accuracy)}"
+    held_out = "" if now.validation_accuracy is None else f"  held out {_share(now.validation_accuracy)}"
+    return f"loss {now.loss:.4f}  accuracy {_share(now.accuracy)}{held_out}  {now.rows_per_second:,.0f} images/s"
 
 
 def _share(accuracy: float | None) -> str:

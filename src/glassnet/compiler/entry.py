@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from llvmlite import ir
 
-from glassnet.compiler.kernels import DECIDE, UINT8
+from glassnet.compiler.by_rows import UINT8
+from glassnet.compiler.kernels import DECIDE
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
 from glassnet.compiler.plan import Plan
 
@@ -29,8 +30,8 @@ HAS_ENTRY = sys.implementation.name == "cpython" and sys.byteorder == "little" a
 
 # The functions of CPython and NumPy that the code calls; the linker is given their addresses.
 IMPORTS = (
-    "PyTuple_GetItem", "PyTuple_Size", "Py_IncRef", "PyObject_Vectorcall", "PyMem_RawMalloc", "PyMem_RawFree",
-    "PyEval_SaveThread", "PyEval_RestoreThread", "PyArray_New",
+    "PyTuple_GetItem", "PyTuple_Size", "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyErr_NoMemory",
+    "PyMem_RawMalloc", "PyMem_RawFree", "PyEval_SaveThread", "PyEval_RestoreThread", "PyArray_New",
 )  # fmt: skip
 PY_ARRAY_NEW = 93  # its index in NumPy's table of functions
 
@@ -49,7 +50,7 @@ NPY_INT64, NPY_FLOAT32, NPY_UINT8 = (np.dtype(kind).num for kind in (np.int64, n
 # Above this many multiplications (some 20 µs) other Python threads may run meanwhile.
 LONG_CALL = 1 << 20
 # Scratch up to this size lies on the stack.
-STACK_FLOATS = 16 * 1024
+STACK_FLOATS = 64 * 1024
 
 
 def emit_entry(module: ir.Module, plan: Plan) -> None:
@@ -58,9 +59,11 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
     if one positional argument, an ndarray itself, C-contiguous and aligned, of float32 or uint8,
         and its shape is (inputs,) or (rows, inputs) with 0 < rows ≤ most_rows,
         and out= is not there, or such an array, too, of float32 and the result's shape, apart from x in memory:
-        y = out or PyArray_New(…); forward(…, x.data, y.data, …); return y
+        y = out or PyArray_New(…); run(…, x.data, y.data, …); return y
     return fallback(*args, **kwargs)
     """
+    _emit_run(module, plan, "run_few", plan.few_scratch_floats)
+    _emit_run(module, plan, "run_many", plan.scratch_floats)
     f = Function(module, "call", POINTER, {"self": POINTER, "args": POINTER, "nargs": I64, "names": POINTER})
     owner, arguments, count, names = f.arguments
     context = f.call_pointer("PyTuple_GetItem", owner, f.i64(0)).at(I8, DATA).load_pointer()
@@ -96,23 +99,10 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
         width = x.is_uint8().choose(f.i64(1), f.i64(4))
         before = out.data().at(F32, rows * plan.outputs) <= x.data()
         leave_unless(before | (x.data().at(I8, rows * plan.inputs * width) <= out.data()))
-    scratch = _scratch(f, plan)
-    leave_unless(scratch.differs(f.null()))
-
-    answer = f.stack(POINTER, 1)
-    with f.either(has_out) as (given, new):
-        with given:
-            out = _Fields(arguments.at(I64, 1).load_pointer())
-            f.call("Py_IncRef", VOID, out.address)
-            answer.store(out.address)
-        with new:
-            answer.store(_new_array(f, plan, field, rows, is_batch))
-    y = answer.load_pointer()
+    y = _answer(f, plan, field, has_out, arguments, rows, is_batch)
     with f.when(y.differs(f.null())):
         flags = field["flags"].load(I64) | x.is_uint8().widen(I64) * UINT8
-        _run(f, plan, rows, field["parameters"].load_pointer(), x.data(), _Fields(y).data(), rows, scratch, flags)
-    if plan.scratch_floats > STACK_FLOATS:
-        f.call("PyMem_RawFree", VOID, scratch)
+        _run(f, plan, y, field["parameters"].load_pointer(), x.data(), _Fields(y).data(), rows, flags)
     f.give(y)
 
 
@@ -155,6 +145,27 @@ def _decides(field: Mapping[str, Pointer]) -> Value:
     return (field["flags"].load(I64) & DECIDE).differs(0)
 
 
+def _answer(
+    f: Function,
+    plan: Plan,
+    field: Mapping[str, Pointer],
+    has_out: Value,
+    arguments: Pointer,
+    rows: Value,
+    is_batch: Value,
+) -> Pointer:
+    """Return the array that the answer goes to: ``out``, or a new one, or null where there is no memory for it."""
+    answer = f.stack(POINTER, 1)
+    with f.either(has_out) as (given, new):
+        with given:
+            out = arguments.at(I64, 1).load_pointer()
+            f.call("Py_IncRef", VOID, out)
+            answer.store(out)
+        with new:
+            answer.store(_new_array(f, plan, field, rows, is_batch))
+    return answer.load_pointer()
+
+
 def _new_array(f: Function, plan: Plan, field: Mapping[str, Pointer], rows: Value, is_batch: Value) -> Pointer:
     """Return a new ndarray for the answer: (rows, outputs) or (outputs,) float32, or (rows,) or () int64."""
     decides = _decides(field)
@@ -168,8 +179,35 @@ def _new_array(f: Function, plan: Plan, field: Mapping[str, Pointer], rows: Valu
     return f.call_pointer("PyArray_New", array_type, axes, shape, kind, f.null(), f.null(), zero, zero, f.null())
 
 
-def _run(f: Function, plan: Plan, rows: Value, *arguments: Value) -> None:
-    """Call the kernel, without the GIL where that takes long."""
+def _run(f: Function, plan: Plan, y: Pointer, *arguments: Value) -> None:
+    """Call the kernel; where there is no memory for it, let go of the answer and give null."""
+    done = f.stack(I64, 1)
+    with f.either(arguments[3] <= plan.few) as (few, many):
+        with few:
+            done.store(f.call("run_few", I64, *arguments))
+        with many:
+            done.store(f.call("run_many", I64, *arguments))
+    with f.when(done.load(I64).equals(0)):
+        f.call("Py_DecRef", VOID, y)
+        f.give(f.null())
+
+
+def _emit_run(module: ir.Module, plan: Plan, name: str, scratch_floats: int) -> None:
+    """Emit ``run(parameters, x, y, rows, flags)``, a function of its own so that its scratch memory is on the stack
+    only while it runs.
+
+    scratch = memory, on the stack if it is not too much, or raise MemoryError and return 0
+    forward(…), without the GIL where that takes long; return 1
+    """
+    kinds = {"parameters": POINTER, "x": POINTER, "y": POINTER, "rows": I64, "flags": I64}
+    f = Function(module, name, I64, kinds, internal=True)
+    parameters, x, y, rows, flags = f.arguments
+    on_stack = scratch_floats <= STACK_FLOATS
+    scratch = f.stack(F32, scratch_floats) if on_stack else f.call_pointer("PyMem_RawMalloc", f.i64(4 * scratch_floats))
+    with f.when(scratch.equals(f.null())):
+        f.call_pointer("PyErr_NoMemory")
+        f.give(f.i64(0))
+    arguments = (parameters, x, y, rows, scratch, flags)
     with f.either(rows * plan.multiplications > LONG_CALL) as (long, short):
         with long:
             state = f.call_pointer("PyEval_SaveThread")
@@ -177,9 +215,6 @@ def _run(f: Function, plan: Plan, rows: Value, *arguments: Value) -> None:
             f.call("PyEval_RestoreThread", VOID, state)
         with short:
             f.call("forward", VOID, *arguments)
-
-
-def _scratch(f: Function, plan: Plan) -> Pointer:
-    if plan.scratch_floats <= STACK_FLOATS:
-        return f.stack(F32, plan.scratch_floats)
-    return f.call_pointer("PyMem_RawMalloc", f.i64(4 * plan.scratch_floats))
+    if not on_stack:
+        f.call("PyMem_RawFree", VOID, scratch)
+    f.give(f.i64(1))

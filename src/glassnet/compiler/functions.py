@@ -26,8 +26,10 @@ ROUNDER_BITS = 0x4B400000
 
 # (exp(r) - 1 - r) / r² for |r| ≤ ln 2 / 2; relative error of exp(r) - 1: 2.5e-8, less than half an ulp.
 EXPM1 = (0.5, 0.16666576062275124, 0.04166655345865175, 0.008363333082182943, 0.001392637599580353)
-# The same for exp(2h) - 1 - 2h over h².
-EXPM1_OF_TWICE = tuple(coefficient * 2 ** (power + 2) for power, coefficient in enumerate(EXPM1))
+# E = r/2 / tanh(r/2) in r², |r| ≤ ln 2 / 2; relative error of exp(r) = (E + r/2) / (E - r/2): 5e-10.
+EXP_EVEN = (1.0, 0.08333308805546342, -0.0013829876653608677)
+# The same in h = r/2.
+EXP_EVEN_OF_HALF = tuple(coefficient * 4**power for power, coefficient in enumerate(EXP_EVEN))
 # (atanh(s) / s - 1) / s² in q = s², s ≤ 1/3; error of atanh(s) / s: 4e-10.
 ATANH = (0.3333333367604815, 0.1999984745233551, 0.14296488228134138, 0.10848090926070801, 0.11638869820340685)
 # ln(exp(u²) · erfc(u) / t), t = 2 / (2 + u), in 2t - 1 for 0 ≤ u ≤ 11; error 1.3e-8.
@@ -50,12 +52,17 @@ def _reduce(x: Value) -> tuple[Value, Value]:
 
     n = round(x / ln 2); r = (x - n · high) - n · low; exp(r) - 1 = r + r² · polynomial(r)
     """
+    whole, r = _remainder(x)
+    return whole, x.f.fma(r * r, x.f.polynomial(r, EXPM1), r)
+
+
+def _remainder(x: Value) -> tuple[Value, Value]:
+    """Return n, a whole number, and r, where x = n · ln 2 + r and |r| ≤ ln 2 / 2."""
     f = x.f
     shifted = f.fma(x, f.constant(x.kind, LOG2_E), ROUNDER)
     whole = shifted - ROUNDER
     r = f.fma(whole, f.constant(x.kind, -LN2_HIGH), x)
-    r = f.fma(whole, f.constant(x.kind, -LN2_LOW), r)
-    return whole, f.fma(r * r, f.polynomial(r, EXPM1), r)
+    return whole, f.fma(whole, f.constant(x.kind, -LN2_LOW), r)
 
 
 def _power_of_two(n: Value, like: Value) -> Value:
@@ -112,27 +119,37 @@ def log_positive(x: Value) -> Value:
     return x.differs(x).choose(x, result)
 
 
+def larger(one: Value, other: Value) -> Value:
+    """Return the larger of two values, the second where they do not compare."""
+    return (one > other).choose(one, other)
+
+
 def _magnitude(x: Value) -> Value:
     return (x.bits_as(I32) & 0x7FFFFFFF).bits_as(x.kind.element)
 
 
 def sigmoid(x: Value) -> Value:
-    """Return (1 or e) / (1 + e), e = exp(-|x|); the numerator is e where x < 0."""
-    e = exp_negative(-_magnitude(x))
-    return (x < 0.0).choose(e, 1.0) / (e + 1.0)
+    """Return 1 / (1 + e) where x ≥ 0, else e / (1 + e), e = exp(-|x|) = 2ⁿ · (E + r/2) / (E - r/2), in one quotient."""
+    whole, r = _remainder((-_magnitude(x)).at_least(-105.0))
+    even, half = x.f.polynomial(r * r, EXP_EVEN), r * 0.5
+    above, below = _scale(even + half, whole), even - half
+    return (x < 0.0).choose(above, below) / (above + below)
 
 
 def tanh(x: Value) -> Value:
-    """Return -m / (m + 2) with the sign of x, m = exp(-2|x|) - 1."""
+    """Return (1 - e) / (1 + e) with the sign of x, e = exp(-2|x|) = u · (E + h) / (E - h), u = 2ⁿ, in one quotient.
+
+    ((1 - u) · E - (1 + u) · h) / ((1 + u) · E - (1 - u) · h), which is -h / E near 0, where u = 1
+    """
     f = x.f
-    size = _magnitude(x).at_most(30.0)
+    size = _magnitude(x).at_most(20.0)
     shifted = f.fma(size, f.constant(x.kind, -2 * LOG2_E), ROUNDER)
-    whole = shifted - ROUNDER
-    h = f.fma(whole, f.constant(x.kind, -math.log(2) / 2), -size)  # half of r: one part of ln 2 is exact enough here
-    e = f.fma(h * h, f.polynomial(h, EXPM1_OF_TWICE), h + h)
-    scale = _scale(f.constant(x.kind, 1.0), whole)
-    m = f.fma(scale, e, scale - 1.0)
-    y = (0.0 - m) / (m + 2.0)  # not -m: tanh(0) is +0
+    # Half of r; one part of ln 2 is exact enough: where n is large, tanh is 1.
+    h = f.fma(shifted - ROUNDER, f.constant(x.kind, -math.log(2) / 2), -size)
+    even = f.polynomial(h * h, EXP_EVEN_OF_HALF)
+    u = _power_of_two(shifted.bits_as(I32) - ROUNDER_BITS, x)
+    less, more = 1.0 - u, u + 1.0
+    y = f.fma(less, even, -(more * h)) / f.fma(more, even, -(less * h))
     return (y.bits_as(I32) | (x.bits_as(I32) & -0x80000000)).bits_as(F32)
 
 

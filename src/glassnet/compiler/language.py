@@ -9,6 +9,7 @@ Everything is written on portable vector types; LLVM splits what is wider than t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,16 +24,43 @@ POINTER = ir.PointerType()
 _SIZES = {I8: 1, I32: 4, I64: 8, F32: 4, POINTER: 8}
 
 
+@functools.cache
 def vector(element: ir.Type, lanes: int) -> ir.Type:
-    """Return the vector type of ``lanes`` elements."""
+    """Return the vector type of ``lanes`` elements, each time the same object, whose text is made once."""
     return ir.VectorType(element, lanes)
+
+
+class _Splat(ir.Constant):
+    """A vector with the same number in every lane, which is written once."""
+
+    def get_reference(self) -> str:
+        return f"splat ({self.constant[0]})"
+
+    def _to_string(self) -> str:
+        return f"{self.type} {self.get_reference()}"
 
 
 def constant(kind: ir.Type, value: Any) -> ir.Constant:
     """Return ``value``, in every lane of a vector type."""
+    return _constant(kind, repr(value), value)  # 0.0 and -0.0 are equal, and not the same
+
+
+@functools.cache
+def _constant(kind: ir.Type, text: str, value: Any) -> ir.Constant:
     if isinstance(kind, ir.VectorType):
-        return ir.Constant(kind, [ir.Constant(kind.element, value)] * kind.count)
+        return _Splat(kind, [ir.Constant(kind.element, value)] * kind.count)
     return ir.Constant(kind, value)
+
+
+@functools.cache
+def _undefined(kind: ir.Type) -> ir.Constant:
+    return ir.Constant(kind, ir.Undefined)
+
+
+@functools.cache
+def _chosen(lanes: tuple[int, ...]) -> ir.Constant:
+    """Return the constant that names lanes in a shuffle."""
+    return ir.Constant(vector(I32, len(lanes)), list(lanes))
 
 
 def _element(kind: ir.Type) -> ir.Type:
@@ -89,6 +117,9 @@ class Value:
     def __floordiv__(self, other: Value | float) -> Value:
         return self._binary(other, "frem", "udiv")
 
+    def __mod__(self, other: Value | float) -> Value:
+        return self._binary(other, "frem", "urem")
+
     def __neg__(self) -> Value:
         return Value(self.f, self.f.builder.fneg(self.v) if self.is_float else self.f.builder.neg(self.v))
 
@@ -132,7 +163,7 @@ class Value:
 
     def choose(self, yes: Value, no: Value | float) -> Value:
         """Return ``yes`` where this condition holds, ``no`` elsewhere."""
-        return Value(self.f, self.f.builder.select(self.v, yes.v, yes.lift(no)))
+        return type(yes)(self.f, self.f.builder.select(self.v, yes.v, yes.lift(no)))
 
     def at_most(self, limit: float) -> Value:
         """Return min(self, limit), NaN kept."""
@@ -163,18 +194,25 @@ class Value:
 
     def splat(self, lanes: int) -> Value:
         """Return this scalar in every lane."""
-        undefined = ir.Constant(vector(self.kind, lanes), ir.Undefined)
-        first = self.f.builder.insert_element(undefined, self.v, ir.Constant(I32, 0))
+        undefined = _undefined(vector(self.kind, lanes))
+        first = self.f.builder.insert_element(undefined, self.v, constant(I32, 0))
         return Value(self.f, self.f.builder.shuffle_vector(first, undefined, constant(vector(I32, lanes), 0)))
 
     def lanes(self, chosen: Sequence[int]) -> Value:
         """Return the chosen lanes as a shorter or equal vector."""
-        mask = ir.Constant(vector(I32, len(chosen)), list(chosen))
-        return Value(self.f, self.f.builder.shuffle_vector(self.v, self.v, mask))
+        return self.shuffled(self, chosen)
+
+    def beside(self, other: Value) -> Value:
+        """Return the lanes of this vector, then those of another of its type."""
+        return self.shuffled(other, range(2 * self.kind.count))
+
+    def shuffled(self, other: Value, chosen: Sequence[int]) -> Value:
+        """Return chosen lanes of this vector and another of its type, whose lanes are numbered after this one's."""
+        return Value(self.f, self.f.builder.shuffle_vector(self.v, other.v, _chosen(tuple(chosen))))
 
     def lane(self, index: int) -> Value:
         """Return one lane as a scalar."""
-        return Value(self.f, self.f.builder.extract_element(self.v, ir.Constant(I32, index)))
+        return Value(self.f, self.f.builder.extract_element(self.v, constant(I32, index)))
 
 
 class Pointer(Value):
@@ -184,7 +222,7 @@ class Pointer(Value):
 
     def at(self, element: ir.Type, index: Value | int) -> Pointer:
         """Return the address ``index`` elements further on."""
-        offset = index.v if isinstance(index, Value) else ir.Constant(I64, index)
+        offset = index.v if isinstance(index, Value) else constant(I64, index)
         return Pointer(self.f, self.f.builder.gep(self.v, [offset], source_etype=element))
 
     def load(self, kind: ir.Type) -> Value:
@@ -290,7 +328,7 @@ class Function:
 
     def compress(self, value: Value, mask: Value) -> Value:
         """Return the lanes where ``mask`` holds, moved together at the front; the others are undefined."""
-        undefined = Value(self, ir.Constant(value.kind, ir.Undefined))
+        undefined = Value(self, _undefined(value.kind))
         return self.intrinsic("llvm.experimental.vector.compress", value.kind, value, mask, undefined)
 
     def count(self, mask: Value) -> Value:
@@ -308,8 +346,10 @@ class Function:
         return Pointer(self, self._called(name, POINTER, arguments))
 
     def _called(self, name: str, result: ir.Type, arguments: Sequence[Value]) -> ir.Value:
-        kind = ir.FunctionType(result, [argument.kind for argument in arguments])
-        callee = self.module.globals.get(name) or ir.Function(self.module, kind, name)
+        callee = self.module.globals.get(name)
+        if callee is None:
+            kind = ir.FunctionType(result, [argument.kind for argument in arguments])
+            callee = ir.Function(self.module, kind, name)
         return self.builder.call(callee, [argument.v for argument in arguments])
 
     @contextmanager

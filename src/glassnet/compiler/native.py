@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy._core import _multiarray_umath  # type: ignore[attr-defined]  # NumPy's table of C functions
 
+from glassnet.compiler.by_rows import UINT8
 from glassnet.compiler.chains import Link
 from glassnet.compiler.entry import CONTEXT, IMPORTS, PY_ARRAY_NEW
-from glassnet.compiler.kernels import DECIDE, UINT8
+from glassnet.compiler.kernels import DECIDE
 from glassnet.compiler.machine import Machine, load_code
 from glassnet.compiler.plan import Plan, aligned, pack
 

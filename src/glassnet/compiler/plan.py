@@ -6,9 +6,11 @@ buffer that ``pack`` lays out: so one object file serves every network of the sa
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,12 @@ MOST_ROWS = 48
 BUFFER_FLOATS = 4 * 1024
 # A tile costs about as much as this many rows one by one.
 FEW_ROWS = 2
+# Chains of fused multiply-adds that must run side by side to hide their latency.
+CHAINS = 8
+# What turning one value from rows to columns costs, in multiplications of one lane.
+TURNING = 2.5
+# The share of a layer that is left when zeros of a hidden layer are skipped.
+SPARED = 0.85
 # Activations that give exact zeros often enough for the next layer to look for them.
 SPARSE = frozenset({"relu", "step", "hard_sigmoid"})
 
@@ -56,6 +64,10 @@ class Limits:
         return f"clip({self.low:g}, {self.high:g})"
 
 
+# What is applied to the sums of a layer, in order.
+Epilogue: TypeAlias = tuple[Activation | Limits, ...]
+
+
 @dataclass(frozen=True)
 class Layer:
     """One dense layer of the plan.
@@ -68,7 +80,7 @@ class Layer:
 
     inputs: int
     outputs: int
-    epilogue: tuple[Activation | Limits, ...]
+    epilogue: Epilogue
     panels: tuple[Panel, ...]
     searches: bool
     bias: int
@@ -81,19 +93,38 @@ class Layer:
         """Outputs computed, padding included."""
         return sum(panel.width * panel.count for panel in self.panels)
 
+    def anywhere(self) -> Layer:
+        """Return this layer with its parameters at the start: what its code depends on."""
+        return dataclasses.replace(self, bias=0, weights=self.weights - self.bias)
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Where things lie in scratch memory, in floats; the first buffer of rows is at the start, ``buffer`` long."""
+
+    buffer: int
+    lists: int
+    columns: int
+    answer: int
+    end: int
+
 
 @dataclass(frozen=True)
 class Plan:
     """A chain of dense layers on a target.
 
     block_rows: rows that go through a layer before the next layer begins. few: batches of up to this many rows
-    go row by row. scale, shift: how uint8 becomes float32.
+    go row by row. turn: the first layer that is computed by columns, in groups of as many rows as a register has
+    lanes. turns_dense: whether a block goes by columns from the first layer on if its input has no zeros to skip.
+    scale, shift: how uint8 becomes float32.
     """
 
     target: Target
     layers: tuple[Layer, ...]
     block_rows: int
     few: int
+    turn: int
+    turns_dense: bool
     scale: float
     shift: float
 
@@ -108,30 +139,43 @@ class Plan:
         return self.layers[-1].outputs
 
     @property
-    def parameter_floats(self) -> int:
-        """Size of the packed parameters."""
+    def every_column(self) -> int:
+        """Where the list of all columns starts, beside the packed parameters."""
         last = self.layers[-1]
         return last.weights + _padded(last.inputs * last.width)
 
     @property
-    def buffer_floats(self) -> int:
-        """Size of one of the two activation buffers, for a block."""
-        return self.block_rows * max(max(layer.input_stride, layer.output_stride) for layer in self.layers)
+    def parameter_floats(self) -> int:
+        """Size of the packed parameters, with the list of all columns."""
+        return self.every_column + max((_padded(layer.inputs) for layer in self.layers if layer.searches), default=0)
 
     @property
-    def live_columns(self) -> int:
-        """Room for one list of live columns (whole vectors are written)."""
-        return _padded(max((layer.inputs for layer in self.layers if layer.searches), default=0)) + LINE
+    def column_floats(self) -> int:
+        """Size of one of the two buffers of columns, for a group."""
+        if self.turn == len(self.layers) and not self.turns_dense:
+            return 0
+        layers = self.layers[0 if self.turns_dense else self.turn :]
+        return self.target.lanes * max(max(layer.inputs, layer.outputs) for layer in layers)
 
-    @property
-    def lists(self) -> int:
-        """Lists of live columns in a block, one a tile."""
-        return self.block_rows // self.target.rows if any(layer.searches for layer in self.layers) else 0
+    def scratch(self, rows: int, tile_rows: int) -> Scratch:
+        """Return the layout of scratch memory for blocks of ``rows``."""
+        buffer = rows * max(max(layer.input_stride, layer.output_stride) for layer in self.layers)
+        searched = max((list_floats(layer.inputs) for layer in self.layers if layer.searches), default=0)
+        columns = 2 * buffer + searched * (rows // tile_rows)
+        answer = end = columns + (2 * self.column_floats if rows > 1 else 0)
+        if answer > columns:
+            end += max(self.target.lanes * max(self.outputs, 2), 2 * buffer // rows)
+        return Scratch(buffer, 2 * buffer, columns, answer, end)
 
     @property
     def scratch_floats(self) -> int:
-        """Scratch memory one call needs: two buffers, the lists, their lengths."""
-        return 2 * self.buffer_floats + self.lists * (self.live_columns + LINE) + LINE
+        """Scratch memory one call needs."""
+        return self.scratch(self.block_rows, self.target.rows).end
+
+    @property
+    def few_scratch_floats(self) -> int:
+        """Scratch memory a call with few rows needs."""
+        return self.scratch(1, 1).end
 
     @property
     def multiplications(self) -> int:
@@ -144,11 +188,14 @@ class Plan:
             f"target {self.target.name}: tiles of {self.target.rows} rows × {self.target.vectors} vectors of "
             f"{self.target.lanes}; blocks of {self.block_rows} rows; up to {self.few} rows one by one"
         ]
+        if self.turns_dense:
+            lines[0] += "; all layers by columns where there are no zeros to skip"
         for number, layer in enumerate(self.layers, 1):
             panels = " + ".join(f"{panel.count} × [{' '.join(map(str, panel.widths))}]" for panel in layer.panels)
-            zeros = ", skips zeros" if layer.searches else ""
+            zeros = ", skips zeros" if layer.searches and number <= self.turn else ""
             after = ", ".join(map(str, layer.epilogue)) or "identity"
-            lines.append(f"layer {number}: {layer.inputs} → {layer.outputs} {after}, panels {panels}{zeros}")
+            form = ", by columns" if number > self.turn else ""
+            lines.append(f"layer {number}: {layer.inputs} → {layer.outputs} {after}, panels {panels}{zeros}{form}")
         return "\n".join(lines)
 
 
@@ -184,19 +231,55 @@ def make_plan(
             )
         )
         at = planned[-1].weights + _padded(layer.inputs * width)
+    turn = _turn(planned, target, first=1 if planned[0].searches else 0)
+    # Blocks are single groups then, which would read large weights too often.
+    turns_dense = planned[0].searches and at <= CACHED_WEIGHTS and _turn(planned, target, first=0) == 0
     widest = max(max(layer.input_stride, layer.output_stride) for layer in planned)
     rows = MOST_ROWS if at > CACHED_WEIGHTS else min(MOST_ROWS, BUFFER_FLOATS // widest)
+    unit = target.rows if turn == len(planned) and not turns_dense else target.lanes
     return Plan(
         target=target,
         layers=tuple(planned),
-        block_rows=max(1, rows // target.rows) * target.rows,
+        block_rows=unit if turns_dense else max(1, rows // unit) * unit,
         few=FEW_ROWS,
+        turn=turn,
+        turns_dense=turns_dense,
         scale=scale,
         shift=shift,
     )
 
 
-def _epilogue(link: Link) -> tuple[Activation | Limits, ...]:
+def _turn(layers: Sequence[Layer], target: Target, first: int) -> int:
+    """Return the layer from which on to compute by columns, at the earliest ``first``; as many as there are: none.
+
+    By rows a layer takes a multiplication for each register of outputs, padding included, and too few of them wait for
+    each other; by columns one for each output. Turning a value costs as much as a few multiplications.
+    """
+
+    def cost(turn: int) -> float:
+        by_rows = sum(
+            max(
+                target.lanes * sum(len(panel.widths) * panel.count for panel in layer.panels),
+                target.lanes * CHAINS / target.rows,
+            )
+            * layer.inputs
+            * (SPARED if layer.searches and number else 1)
+            for number, layer in enumerate(layers[:turn])
+        )
+        if turn == len(layers):
+            return by_rows
+        turned = TURNING * (layers[turn].inputs + layers[-1].outputs)
+        return by_rows + turned + sum(max(layer.outputs, CHAINS / 2) * layer.inputs for layer in layers[turn:])
+
+    return min(range(len(layers), first - 1, -1), key=cost)
+
+
+def list_floats(inputs: int) -> int:
+    """Return the room for the live columns of a tile: a line for their number, then they, in whole vectors."""
+    return 2 * LINE + _padded(inputs)
+
+
+def _epilogue(link: Link) -> Epilogue:
     after = tuple(step.activation if isinstance(step, Activate) else Limits(step.low, step.high) for step in link.after)
     return tuple(each for each in (link.layer.activation, *after) if str(each) != "identity")
 
@@ -213,9 +296,12 @@ def _is_finite(layer: Dense) -> bool:
 def pack(plan: Plan, links: Sequence[Link]) -> npt.NDArray[np.float32]:
     """Lay the parameters out as the plan says: for each layer the bias, then panel by panel ``(inputs, width)``.
 
-    Padding is zero. A bias of -0 becomes +0, so that sums start the same whatever is skipped.
+    Behind them the numbers of all columns are listed, for layers that search. Padding is zero. A bias of -0 becomes
+    +0, so that sums start the same whatever is skipped.
     """
     packed = aligned(plan.parameter_floats)
+    columns = packed[plan.every_column :].view(np.int32)
+    columns[:] = np.arange(columns.size)
     for layer, planned in zip((link.layer for link in links), plan.layers, strict=True):
         weights = np.zeros((layer.inputs, planned.width), np.float32)
         weights[:, : layer.outputs] = layer.weights

@@ -8,18 +8,52 @@
 (28, 28)
 """
 
+from glassnet.digits.augment import (
+    DISTORTIONS,
+    Affine,
+    Augmentation,
+    Blur,
+    Contrast,
+    Distortion,
+    Elastic,
+    Noise,
+    Occlusion,
+    Stroke,
+)
 from glassnet.digits.models import MODELS, load_model
+from glassnet.digits.nondigits import NON_DIGITS, NonDigits
 from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
+from glassnet.digits.recipe import NotDigits, Recipe, make_recipe, read_recipe
 from glassnet.digits.recognise import Recognition, recognise
+from glassnet.digits.tune import Reading, Tuning, tune
 
 __all__ = [
+    "DISTORTIONS",
     "MODELS",
+    "NON_DIGITS",
+    "Affine",
+    "Augmentation",
+    "Blur",
+    "Contrast",
+    "Distortion",
+    "Elastic",
+    "Noise",
+    "NonDigits",
+    "NotDigits",
+    "Occlusion",
+    "Reading",
+    "Recipe",
     "Recognition",
     "Step",
+    "Stroke",
+    "Tuning",
     "load_model",
+    "make_recipe",
     "prepare",
     "prepare_steps",
     "read_picture",
+    "read_recipe",
     "recognise",
+    "tune",
 ]

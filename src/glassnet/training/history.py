@@ -29,7 +29,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is after a batch: figures of this epoch so far, seconds left if every epoch is run."""
+    """Where a run is after a batch.
+
+    loss, accuracy: of this epoch so far. seconds_left: if every epoch is run. validation_accuracy: of the last epoch
+    that is over, this one after its last batch; None: unknown.
+    """
 
     epoch: int
     epochs: int
@@ -38,6 +42,8 @@ class Progress:
     loss: float
     accuracy: float | None
     seconds_left: float
+    rows_per_second: float
+    validation_accuracy: float | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,9 @@ import numpy as np
 from glassnet.activations import Activation
 from glassnet.activations import activation as named_activation
 from glassnet.errors import ShapeError
-from glassnet.network import Dense, Network
+from glassnet.network import Activate, Dense, Network, Step
 from glassnet.training.options import whole
+from glassnet.training.regularisers import BatchNorm, Dropout
 
 
 def _he(inputs: int, outputs: int) -> float:
@@ -54,11 +55,15 @@ def initialise(
     hidden: str | Activation = "relu",
     output: str | Activation = "softmax",
     seed: int = 0,
+    dropout: float = 0.0,
+    normalise: bool = False,
 ) -> Network:
     """Return a chain of float32 dense layers with random weights, zero biases.
 
     sizes: values of a row before the first layer and after each, such as (784, 50, 100, 10). With a softmax or
     log_softmax output the classes are labelled 0, 1, …. Use ``network.replace`` for other labels or inputs.
+    dropout: the share of each hidden layer's values that is dropped in training. normalise: the sums of each hidden
+    layer are normalised by batches. Neither is left in the network that ``train`` returns.
 
     >>> initialise((784, 50, 100, 10), seed=1)
     <Network 784-50-100-10, 3 steps, 45,360 parameters>
@@ -72,10 +77,19 @@ def initialise(
     seed = whole("seed", seed, 0)
     generator = np.random.Generator(np.random.PCG64(seed))
     activations = [named_activation(hidden)] * (len(sizes) - 2) + [named_activation(output)]
-    layers = []
-    for inputs, outputs, h in zip(sizes, sizes[1:], activations, strict=False):
+    steps: list[Step] = []
+    for number, (inputs, outputs, h) in enumerate(zip(sizes, sizes[1:], activations, strict=False), start=1):
         weights = generator.standard_normal((inputs, outputs), dtype=np.float32)
         weights *= np.float32(INITIALISERS[h.name](inputs, outputs))
-        layers.append(Dense(weights, np.zeros(outputs, dtype=np.float32), h))
+        name, is_hidden = f"dense{number}", number < len(activations)
+        layer = Dense(weights, np.zeros(outputs, dtype=np.float32), h, name=name)
+        if is_hidden and normalise:
+            steps.append(Dense(layer.weights, layer.bias, name=f"{name}.a"))
+            steps.append(BatchNorm.of(outputs, name=f"{name}.normalised"))
+            steps.append(Activate(h, name=name))
+        else:
+            steps.append(layer)
+        if is_hidden and dropout:
+            steps.append(Dropout(dropout, name=f"{name}.dropout"))
     classifies = activations[-1].name in ("softmax", "log_softmax")
-    return Network(layers, labels=range(sizes[-1]) if classifies else None)
+    return Network(steps, labels=range(sizes[-1]) if classifies else None)

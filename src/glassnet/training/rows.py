@@ -1,12 +1,7 @@
-"""Rows to learn from: what goes in, what should come out, and the order they are shown in.
-
-The order of an epoch depends on the seed and the number of the epoch alone, so that a run that stopped between two
-epochs goes on as if it had not, without a generator's state to keep.
-"""
+"""Rows to learn from, checked against the network: what goes in, what should come out, how much each counts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,7 +10,7 @@ import numpy.typing as npt
 
 from glassnet.errors import DtypeError, OptionError, ShapeError
 from glassnet.network import Network
-from glassnet.network.steps import Array, as_array
+from glassnet.network.steps import Array, as_array, real_array
 
 # What a network with one input, or with several, is trained on.
 Given: TypeAlias = npt.ArrayLike | tuple[npt.ArrayLike, ...]
@@ -23,66 +18,57 @@ Given: TypeAlias = npt.ArrayLike | tuple[npt.ArrayLike, ...]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows in memory: ``x`` one array for each input of the network, as it was given; ``t`` the targets."""
+    """Rows in memory: ``x`` one array for each input of the network, as it was given; ``t`` the targets.
+
+    weights: how much each row counts, (rows,); None: all alike.
+    """
 
     x: tuple[Array, ...]
     t: Array
+    weights: Array | None = None
 
     @classmethod
-    def of(cls, network: Network, x: Given, t: npt.ArrayLike) -> Rows:
+    def of(cls, network: Network, x: Given, t: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Rows:
         """Return checked rows for ``network``; raises ShapeError, DtypeError or OptionError.
 
         x: a batch, or a tuple of batches for a network with several inputs. Integers stay raw, as in ``network(x)``.
         t: for a classifier one label a row, or a row of probabilities; for values, rows of the output's shape.
+        weights: numbers of 0 or more, not all 0.
         """
         batches, single = network.batches(x if isinstance(x, tuple) else (x,))
         if single:
             raise ShapeError(f"training needs a batch of rows, found one row of shape {batches[0].shape[1:]}")
         if not len(batches[0]):
             raise ShapeError("training needs rows, found none")
-        targets = _targets(network, as_array(t, "t"))
+        targets = targets_of(network, as_array(t, "t"))
         if len(targets) != len(batches[0]):
             raise ShapeError(f"x has {len(batches[0])} rows, t has {len(targets)}")
-        return cls(tuple(batches), targets)
+        return cls(tuple(batches), targets, None if weights is None else _weights(weights, len(targets), network))
 
     def __len__(self) -> int:
         return len(self.t)
 
     def split(self, share: float, seed: int) -> tuple[Rows, Rows]:
         """Return the rows to learn from and a random ``share`` of them held out."""
-        count = round(share * len(self))
-        if not 0 < count < len(self):
-            raise OptionError(f"validation must leave rows on both sides, found {share} of {len(self)} rows")
-        order = _generator(seed, 0).permutation(len(self))
-        kept, held_out = np.sort(order[count:]), np.sort(order[:count])
-        return self._taken(kept), self._taken(held_out)
+        kept, held_out = split(len(self), share, seed)
+        return self.take(kept), self.take(held_out)
 
-    def batches(self, size: int, seed: int, epoch: int) -> Iterator[tuple[Sequence[Array], Array]]:
-        """Give the rows in batches, in the order of this epoch; the last batch may be smaller.
-
-        The arrays are filled again for the next batch.
-        """
-        arrays = (*self.x, self.t)
-        buffers = [np.empty((min(size, len(self)), *array.shape[1:]), array.dtype) for array in arrays]
-        order = _generator(seed, epoch).permutation(len(self))
-        for start in range(0, len(self), size):
-            chosen = order[start : start + size]
-            # mode="clip", because "raise" fills a copy of `out` first; the indices are ours and in range.
-            *x, t = (
-                np.take(array, chosen, axis=0, out=buffer[: len(chosen)], mode="clip")
-                for array, buffer in zip(arrays, buffers, strict=True)
-            )
-            yield x, t
-
-    def _taken(self, rows: Array) -> Rows:
-        return Rows(tuple(array[rows] for array in self.x), self.t[rows])
+    def take(self, rows: Array) -> Rows:
+        """Return some of the rows, by their numbers."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(tuple(array[rows] for array in self.x), self.t[rows], weights)
 
 
-def _generator(seed: int, epoch: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64((seed, epoch)))
+def split(count: int, share: float, seed: int) -> tuple[Array, Array]:
+    """Return the numbers of the rows to learn from and those of a random ``share`` held out, in order."""
+    held_out = round(share * count)
+    if not 0 < held_out < count:
+        raise OptionError(f"validation must leave rows on both sides, found {share} of {count} rows")
+    order = np.random.Generator(np.random.PCG64((seed, 0))).permutation(count)
+    return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
-def _targets(network: Network, t: Array) -> Array:
+def targets_of(network: Network, t: Array) -> Array:
     """Return what the output should be, (rows, *row shape), from labels or from values."""
     shape = network.shapes[network.outputs[0]]
     if network.labels is not None and t.ndim == 1:
@@ -102,3 +88,12 @@ def _targets(network: Network, t: Array) -> Array:
             hint="" if network.labels else "to give one label a row, name the classes: network.replace(labels=…)",
         )
     return t.astype(network.dtype)
+
+
+def _weights(weights: npt.ArrayLike, rows: int, network: Network) -> Array:
+    array = real_array(weights, "weights")
+    if array.shape != (rows,):
+        raise ShapeError(f"weights have shape {array.shape}, expected ({rows},): one for each row")
+    if not (np.isfinite(array).all() and (array >= 0).all() and array.any()):
+        raise OptionError("weights must be finite, 0 or more, and not all 0")
+    return array.astype(network.dtype)
