@@ -148,7 +148,7 @@ def _check(network: Network, body: Network, h: Activation) -> None:
         raise GraphError(f"the output {network.outputs[0]!r} depends on no parameters, so there is nothing to train")
     wanted = differentiable(body)
     for step in (*body.steps, Activate(h, name=network.outputs[0])):
-        if step.name in wanted and (what := without_slope(step)):
+        if step.name in wanted and step.KIND not in LEARNING_BACK and (what := without_slope(step)):
             smooth = "the sigmoid is its smooth form" if what == "the step function" else ""
             raise OptionError(f"{step.name}: {what} cannot be trained, because its slope is 0 everywhere", hint=smooth)
 
