@@ -415,6 +415,10 @@ X: dict[str, Shape] = {"x": ["n", 4]}
         (model([node("Relu", "x", "y")], {"x": ["n", "m"]}, ["y"]), "input 'x': axis 1 has no fixed size, expected"),
         (model([node("Relu", "x", "y")], X, ["z"]), "output 'z' is not made by any node"),
         (model([node("Transpose", "x", "y", perm=[0, 0])], X, ["y"]), "the Transpose of 'y': axes [0, 0] of a tensor"),
+        (
+            model([node("ReduceMean", "e", "m"), node("Add", "x m", "y")], X, ["y"], {"e": np.zeros((0, 4))}),
+            "the ReduceMean of 'm': it sums up a tensor without values",
+        ),
         (model([node("Celu", "x", "y", alpha=0.0)], X, ["y"]), "the Celu of 'y': its alpha is 0"),
         (model([node("Flatten", "x", "y", axis=7)], X, ["y"]), "the Flatten of 'y': axis 7 of a tensor of shape"),
     ],
