@@ -459,3 +459,27 @@ def test_weights_that_are_signalling_nan() -> None:
         {"W": SQUARE, "b": bias},
     )
     assert np.isnan(from_onnx(data).layers[0].bias).all()
+
+
+def test_a_quantised_gemm() -> None:
+    """QGemm of com.microsoft, as onnxruntime's quantiser writes it; a difference of one is the rounding of a half."""
+    data = model(
+        [
+            node("QuantizeLinear", "x xs xz", "xq"),
+            node("QGemm", "xq xs xz W ws wz b ys yz", "yq", domain="com.microsoft", transB=1, alpha=1.0),
+            node("DequantizeLinear", "yq ys yz", "y"),
+        ],
+        {"x": ["n", 4]},
+        ["y"],
+        {
+            "xs": np.array(0.02, np.float32), "xz": np.array(120, np.uint8), "W": (40 * random(3, 4)).astype(np.int8),
+            "ws": np.array(0.01, np.float32), "wz": np.array(0, np.int8), "b": np.array([5, -9, 100], np.int32),
+            "ys": np.array(0.05, np.float32), "yz": np.array(128, np.uint8),
+        },
+    )  # fmt: skip
+    proto = onnx.load_from_string(data)
+    proto.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    x = random(50, 4)
+    difference = np.abs(from_onnx(proto)(x) - answers(proto.SerializeToString(), x)[0])
+    assert difference.max() < 0.051
+    assert np.mean(difference > 1e-5) < 0.05
