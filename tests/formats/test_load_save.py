@@ -16,7 +16,7 @@ from glassnet import Dense, Network, load, save
 from glassnet.errors import FileFormatError, MissingFileError, OptionError, ParametersError
 from glassnet.formats import FORMATS, inspect
 
-# joblib and skops hold perceptrons of scikit-learn and are tried where that is, in ``estimators``; ONNX needs its library.
+# joblib and skops hold perceptrons of scikit-learn and are tried in ``estimators``; ONNX needs its library.
 HOLD_ANY = [
     name for name in FORMATS if name not in ("joblib", "skops") and (name != "onnx" or importlib.util.find_spec("onnx"))
 ]

@@ -66,6 +66,8 @@ def part(build: Builder, value: Value, axis: int, indices: range | Array) -> Val
 def reduced(build: Builder, value: Value, name: str, axes: Sequence[int], *, keep: bool) -> Value:
     """Return sums, means and so on along axes."""
     chosen = sorted({value.axis(axis) for axis in axes})
+    if 0 in value.shape:
+        raise ParametersError("it sums up a tensor without values")
     if not chosen:
         return value
     result = build.emit(
