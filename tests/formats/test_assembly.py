@@ -9,7 +9,7 @@ import pytest
 
 from glassnet import Network
 from glassnet.errors import OptionError, ParametersError
-from glassnet.formats.assembly import assemble
+from glassnet.formats.assembly import Choices, assemble, assembled
 from glassnet.formats.contents import Contents
 
 
@@ -93,25 +93,16 @@ def test_nothing_at_all() -> None:
         assemble(Contents({}), "sigmoid", "softmax")
 
 
-@pytest.mark.parametrize("names", [("coefs_0", "coefs_1"), ("fc1.weight", "fc1.bias"), ("arr_0", "arr_1")])
-def test_names_of_other_libraries_get_a_hint(names: tuple[str, ...]) -> None:
-    with pytest.raises(ParametersError) as caught:
-        assemble(Contents(dict.fromkeys(names, np.ones((2, 2)))), "sigmoid", "softmax")
-    assert caught.value.message == (
-        f"none of its arrays has a name such as W1, b1, W2, b2, …: found '{names[0]}', '{names[1]}'"
-    )
-    assert "numpy.savez('net.npz', W1=…, b1=…" in caught.value.hint
-    assert "W.T" in caught.value.hint
-
-
-def test_weights_the_other_way_round_get_a_hint() -> None:
+def test_weights_the_other_way_round_are_turned() -> None:
     turned = {name: array.T for name, array in arrays().items()}
-    with pytest.raises(ParametersError) as caught:
-        assemble(Contents(turned), "sigmoid", "softmax")
-    assert caught.value.hint == "the weights fit when each is transposed: save W.T, of shape (inputs, outputs)"
-    with pytest.raises(ParametersError) as caught:
-        made(W2=np.ones((10, 5)))
-    assert caught.value.hint == ""
+    found = assembled(Contents(turned), Choices())
+    assert [layer.weights.shape for layer in found.network.layers] == [(4, 3), (3, 5), (5, 2)]
+    assert found.notes[0] == "the weights have shape (outputs, inputs), and were transposed"
+
+
+def test_no_bias_anywhere_is_a_network_without() -> None:
+    network = assemble(Contents({name: array for name, array in arrays().items() if name[0] == "W"}))
+    assert not any(layer.bias.any() for layer in network.layers)
 
 
 def test_a_gap_of_thousands_of_layers_takes_no_time() -> None:

@@ -71,7 +71,7 @@ def test_zeros_are_no_bomb_while_they_are_few(tmp_path: Path) -> None:
         ("encrypted", "its member 'W1.npy' is encrypted"),
         ("a name twice", "its member 'W1.npy' is there twice"),
         ("a path that climbs", r"its member '\.\./W1\.npy' is not an array"),
-        ("a PyTorch file", "this is a PyTorch file"),
+        ("a PyTorch file", "expected a state_dict, found dict without a tensor in it"),
         ("a Keras file", "this is a Keras file"),
         ("objects", "array 'W1': an array of Python objects"),
         ("a directory out of its place", "a broken zip: "),

@@ -112,4 +112,6 @@ def test_arrays_are_listed_where_they_make_no_network(tmp_path: Path) -> None:
     assert [(array.name, array.shape, array.dtype) for array in inspection.arrays] == [
         ("fc1.weight", (3, 2), "float32")
     ]
-    assert inspection.problem == "none of its arrays has a name such as W1, b1, W2, b2, …: found 'fc1.weight'"
+    assert inspection.problem == (
+        "the weights fit one another both ways, as (inputs, outputs) and as (outputs, inputs): fc1 (2 → 3)"
+    )

@@ -39,12 +39,16 @@ class Contents:
 
     description: as ``describe`` writes it, in files of our own. network: where another tool's file says it in its own
     way, which its reader understands. notes: what that reader folded, dropped or took for granted, in words.
+    outputs_first: whether weights have shape (outputs, inputs), where the format says. separate: the beginnings of
+    names that belong to networks side by side, where the file keeps them apart.
     """
 
     arrays: Mapping[str, Array]
     description: Mapping[str, Any] | None = None
     network: Network | None = None
     notes: tuple[str, ...] = ()
+    outputs_first: bool | None = None
+    separate: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.arrays) > MOST_ARRAYS:
@@ -113,6 +117,11 @@ def plain_array(data: memoryview | bytes, dtype: np.dtype[Any], shape: Sequence[
         raise FileFormatError(f"{asked} needs {shown(needed)} bytes, found {len(data)}")
     flat = np.frombuffer(data, dtype)
     return flat.reshape(sizes[::-1]).T if by_columns else flat.reshape(sizes)
+
+
+def widened_bfloat16(bits: Array) -> Array:
+    """Return bfloat16 numbers, given as their 16 bits in any byte order, as float32: they are its upper half."""
+    return (bits.astype("<u4") << np.uint32(16)).view("<f4")
 
 
 def parsed_json(text: str | memoryview, what: str) -> Any:

@@ -6,36 +6,67 @@ Errors get the path here, once; what reads and writes knows only the content.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy.typing as npt
+
 from glassnet.activations import Activation
 from glassnet.errors import FileFormatError, OptionError
 from glassnet.files import replacing
-from glassnet.formats.assembly import assemble
+from glassnet.formats.assembly import Choices, assemble, assembled
 from glassnet.formats.contents import Global
 from glassnet.formats.description import describe
+from glassnet.formats.scaling import rescaled
 from glassnet.formats.table import format_of, format_to_write
 from glassnet.network import Network
 from glassnet.network.steps import Shape
 
 _Path: TypeAlias = str | os.PathLike[str]
+Chosen: TypeAlias = str | Activation
 
 
-def load(path: _Path, *, hidden: str | Activation = "sigmoid", output: str | Activation = "softmax") -> Network:
+def load(
+    path: _Path,
+    *,
+    activation: Chosen | None = None,
+    hidden: Chosen | None = None,
+    output: Chosen | None = None,
+    part: str | Sequence[str] = (),
+    orientation: str = "",
+    scale: float | None = None,
+    mean: npt.ArrayLike | None = None,
+    std: npt.ArrayLike | None = None,
+) -> Network:
     """Return the network in a file of parameters, told by its first bytes or else its suffix.
 
-    hidden, output: the activations where the file does not say, as with the textbook's dict of W1, b1, W2, b2, …
+    hidden (or activation, the same), output: the activations where the file does not say. The textbook's dict of W1,
+    b1, W2, b2, … has sigmoid and softmax unless told otherwise; a PyTorch state_dict must be told the hidden one, and
+    has nothing after its last layer unless told. part: the beginning of the names of the layers to take, or several in
+    their order, where a file holds more than one network: ``part="actor"``. orientation: "outputs_inputs" or
+    "inputs_outputs", where the shapes of weights do not show it.
+
+    scale, mean, std: what the inputs go through before the first layer, (x · scale - mean) / std, where the file does
+    not say. Integers are raw and are multiplied by ``scale``, floating-point numbers are taken to be so already (see
+    ``Input``); ``mean`` and ``std``, one number or one a feature, become a step of the network, for both. A network
+    trained on ``(pixels / 255 - 0.1307) / 0.3081`` is loaded with ``scale=1/255, mean=0.1307, std=0.3081`` and then
+    answers for pixels from 0 to 255 in integers and for pixels from 0 to 1 in floats.
+
     Raises MissingFileError; FileFormatError for a file that is broken, UnsafeFileError for one that wants code
-    run, ParametersError for arrays that make no network.
+    run, ParametersError for arrays that make no network or leave a choice open; OptionError for an option that this
+    file has no use for.
     """
     place = Path(path)
     with _place_in_errors(f"reading {path}"):
+        if activation is not None and hidden is not None:
+            raise OptionError("activation= and hidden= are the same; give one of them")
+        parts = (part,) if isinstance(part, str) and part else tuple(part)
+        choices = Choices(activation if hidden is None else hidden, output, parts, orientation)
         contents = format_of(place).read(place)
-        return assemble(contents, hidden, output)
+        return rescaled(assembled(contents, choices).network, scale, mean, std)
 
 
 def save(network: Network, path: _Path) -> None:
@@ -54,7 +85,7 @@ def save(network: Network, path: _Path) -> None:
     place = Path(path)
     with _place_in_errors(f"writing {path}"):
         wanted = format_to_write(place)
-        assemble(describe(network), "identity", "identity")
+        assemble(describe(network))
         content = wanted.write(network)
         with replacing(place) as file:
             file.write(content)
@@ -100,8 +131,8 @@ def inspect(path: _Path) -> Inspection:
         name, named = entry.name, entry.globals_of(place)
         contents = entry.read(place)
         arrays = tuple(ArrayInfo(key, value.shape, value.dtype.name) for key, value in contents.arrays.items())
-        assumed = "" if contents.description else "activations: sigmoid in hidden layers, softmax in the last"
-        return Inspection(name, arrays, named, assemble(contents, "sigmoid", "softmax"), assumed)
+        found = assembled(contents, Choices())
+        return Inspection(name, arrays, named, found.network, "; ".join(found.notes))
     except FileFormatError as error:
         return Inspection(name, arrays, named, problem=error.message, hint=error.hint)
 

@@ -10,18 +10,15 @@ from __future__ import annotations
 import io
 import json
 import re
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from glassnet.errors import FileFormatError, UnsafeFileError
+from glassnet.errors import FileFormatError
 from glassnet.formats.contents import (
     DESCRIPTION_BYTES,
-    MOST_ARRAYS,
     Contents,
     file_size,
     parsed_json,
@@ -30,14 +27,10 @@ from glassnet.formats.contents import (
     shown,
 )
 from glassnet.formats.description import KEY, describe
+from glassnet.formats.zips import BROKEN, LONGEST_READ_BYTES, Cautious, check_members
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
-# Learned parameters hardly compress (7 % is usual); a zip that grows more than this is made to fill a memory.
-_LARGEST_GROWTH = 50
-_ALWAYS_ALLOWED_BYTES = 1 << 24
-# The directory of a zip is read in one piece, and then becomes a Python object for each of its members.
-_LONGEST_READ_BYTES = 1 << 22
 _LONGEST_HEADER_BYTES = 1024
 
 # Nothing is tried twice (``*+``): a header of spaces would otherwise be split between them in every possible way.
@@ -51,7 +44,6 @@ _HEADER = re.compile(
 )
 
 _OTHER_ZIPS = {
-    "data.pkl": ("a PyTorch file", "save its tensors as .npz or .safetensors"),
     "model.weights.h5": ("a Keras file", "save its weights as .npz or .safetensors"),
 }
 
@@ -67,7 +59,7 @@ def read(path: Path) -> Contents:
     arrays: dict[str, Array] = {}
     description = None
     try:
-        with _Cautious(path) as file, zipfile.ZipFile(file) as archive:
+        with Cautious(path) as file, zipfile.ZipFile(file) as archive:
             for info in _checked(archive.infolist(), size):
                 name = info.filename.removesuffix(".npy")
                 with archive.open(info) as stream:
@@ -77,7 +69,7 @@ def read(path: Path) -> Contents:
                         arrays[name] = _array(stream, info.file_size, name)
     except FileFormatError:
         raise
-    except _BROKEN as error:
+    except BROKEN as error:
         raise FileFormatError(f"a broken zip: {shown(error)}") from error
     return Contents(arrays, description)
 
@@ -91,33 +83,8 @@ def write(network: Network) -> bytes:
     return buffer.getvalue()
 
 
-# What zipfile and zlib raise for bytes that are not what they should be.
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-    ValueError,
-    OSError,
-)
-
-
-class _Cautious(io.FileIO):
-    """A file that is never read in large pieces, which bounds the directory that zipfile takes."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is not None and size > _LONGEST_READ_BYTES:
-            raise UnsafeFileError(f"its directory claims {size:,} bytes, expected at most {_LONGEST_READ_BYTES:,}")
-        return super().read(size) or b""
-
-
 def _checked(members: list[zipfile.ZipInfo], size: int) -> list[zipfile.ZipInfo]:
     """Return the members if each can be an array, and all of them together can be in a file of this size."""
-    if len(members) > MOST_ARRAYS:
-        raise FileFormatError(f"holds {len(members):,} arrays, expected at most {MOST_ARRAYS:,}")
-    names = set()
     for member in members:
         name = member.filename
         for ending, (what, hint) in _OTHER_ZIPS.items():
@@ -125,16 +92,7 @@ def _checked(members: list[zipfile.ZipInfo], size: int) -> list[zipfile.ZipInfo]
                 raise FileFormatError(f"this is {what}", hint=hint)
         if not name.endswith(".npy") or "/" in name or "\\" in name:
             raise FileFormatError(f"its member '{shown(name)}' is not an array, expected names such as W1.npy")
-        if name in names:
-            raise FileFormatError(f"its member '{shown(name)}' is there twice")
-        if member.flag_bits & 1:
-            raise FileFormatError(f"its member '{shown(name)}' is encrypted")
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FileFormatError(f"its member '{shown(name)}' is compressed otherwise than NumPy does")
-        names.add(name)
-    total = sum(member.file_size for member in members)
-    if total > max(_ALWAYS_ALLOWED_BYTES, _LARGEST_GROWTH * size):
-        raise UnsafeFileError(f"its {size:,} bytes would become {total:,}, expected at most {_LARGEST_GROWTH} times")
+    check_members(members, size)
     return members
 
 
@@ -186,7 +144,7 @@ def _exactly(stream: IO[bytes], count: int) -> memoryview:
     buffer = np.empty(count, np.uint8).data
     filled = 0
     while filled < count:
-        read = stream.readinto(buffer[filled : filled + _LONGEST_READ_BYTES])  # type: ignore[attr-defined]
+        read = stream.readinto(buffer[filled : filled + LONGEST_READ_BYTES])  # type: ignore[attr-defined]
         if not read:
             raise FileFormatError(f"cut off: {count:,} bytes expected, found {filled:,}")
         filled += read

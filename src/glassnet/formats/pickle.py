@@ -11,17 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from glassnet.errors import FileFormatError, OptionError, ParametersError, UnsafeFileError
+from glassnet.errors import OptionError, ParametersError, UnsafeFileError
 from glassnet.formats.assembly import assemble
 from glassnet.formats.contents import Contents, Global, file_data, shown
 from glassnet.formats.description import describe
-from glassnet.formats.pickle_arrays import Budget, Parcel, array_of_lists
+from glassnet.formats.pickle_arrays import Parcel, array_of_lists
 from glassnet.formats.pickle_machine import Walk, walk
+from glassnet.formats.pickle_rules import Budget
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
-# The first of several pickles in the files that torch.save wrote before version 1.6.
-_OLD_PYTORCH = 0x1950A86A20F9469CFC6C
 # A list of numbers takes a byte of the file or more for each, but where one row stands in it many times.
 _FREE_NUMBERS = 1 << 16
 
@@ -44,8 +43,6 @@ def read(path: Path) -> Contents:
                 f"byte {wanted.offset}: asks for '{shown(wanted.name)}', which no array needs; nothing was run",
                 hint="pickle.load would run what this file says; get the parameters as .npz or .safetensors",
             )
-    if found.value == _OLD_PYTORCH:
-        raise FileFormatError("this is a PyTorch file", hint="save its tensors as .npz or .safetensors")
     if found.problem is not None:
         if recognises(data[:2]):
             raise found.problem

@@ -8,47 +8,26 @@ returns a view of the file's own bytes. Format of the states: ``numpy/_core/src/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from glassnet.errors import FileFormatError, UnsafeFileError
 from glassnet.formats.contents import MOST_AXES, Global, plain_array, plain_dtype
+from glassnet.formats.pickle_rules import Arguments, Budget, Built, Call, Rules, Source, text
 from glassnet.network.steps import Array
 
-LONGEST_NAME = 255
-# Bytes of the file, or a copy where they are few.
-Bytes: TypeAlias = bytes | memoryview
-Arguments: TypeAlias = tuple[object, ...]
-Call: TypeAlias = Callable[["Budget", Arguments], object]
-
 
 @dataclass
-class Budget:
-    """How many bytes of arrays and texts a file may still have made for it.
-
-    Without one, a short pickle could name the same bytes again and again, each time as an array of its own.
-    """
-
-    left: int
-
-    def spend(self, count: int) -> None:
-        """Take ``count`` bytes; raise UnsafeFileError where that is more than the file can justify."""
-        self.left -= count
-        if self.left < 0:
-            raise UnsafeFileError("asks for more memory than a file of this length can justify")
-
-
-@dataclass
-class Dtype:
+class Dtype(Built):
     """A dtype on its way: ``BUILD`` gives its code a byte order."""
 
     code: str
 
-    def build(self, state: object, budget: Budget) -> None:
+    def build(self, state: object, source: Source) -> None:
         """Take the state (version, order, subdtype, names, fields, size, alignment, flags)."""
         match state:
             case (int(), order, None, None, None, *_):
@@ -68,16 +47,16 @@ class Dtype:
 
 
 @dataclass
-class Parcel:
+class Parcel(Built):
     """An array on its way: made first, filled later, as pickles have it."""
 
     array: Array | None = None
 
-    def build(self, state: object, budget: Budget) -> None:
+    def build(self, state: object, source: Source) -> None:
         """Take the state (version, shape, dtype, by columns, bytes)."""
         match state:
             case (int(), shape, Dtype() as dtype, by_columns, data):
-                self.array = dtype.array(data, shape, bool(by_columns), budget)
+                self.array = dtype.array(data, shape, bool(by_columns), source.budget)
             case _:
                 raise FileFormatError("an array built from something else than shape, dtype and bytes")
 
@@ -101,15 +80,6 @@ def array_of_lists(value: list[object], budget: Budget) -> Array | None:
         return np.array(numbers, dtype=np.float64).reshape(shape)
     except OverflowError:  # an integer beyond the largest float
         return None
-
-
-def text(value: object) -> str:
-    """Return a short text; what Python 2 wrote as a string comes as bytes."""
-    if not isinstance(value, str | bytes | memoryview):
-        raise FileFormatError(f"{type(value).__name__} where a text belongs")
-    if len(value) > LONGEST_NAME:
-        raise FileFormatError(f"a text of {len(value):,} characters, expected at most {LONGEST_NAME}")
-    return value if isinstance(value, str) else str(value, "latin1")
 
 
 # --- the calls ----------------------------------------------------------------------------------------------
@@ -183,3 +153,6 @@ ALLOWED: Mapping[tuple[str, str], Call] = MappingProxyType(
         ("collections", "OrderedDict"): _empty_dict,
     }
 )
+
+# The rules of a pickle that holds arrays and nothing else.
+ARRAYS = Rules(ALLOWED)

@@ -23,6 +23,7 @@ from glassnet.formats.contents import (
     plain_array,
     plain_dtype,
     shown,
+    widened_bfloat16,
 )
 from glassnet.formats.description import KEY, describe
 from glassnet.network import Network
@@ -110,7 +111,7 @@ def _array(entry: _Entry, tensors: memoryview) -> Array:
         )
     except FileFormatError as error:
         raise FileFormatError(f"array '{shown(entry.name)}': {error.message}") from None
-    return (array.astype("<u4") << 16).view("<f4") if entry.dtype == "BF16" else array
+    return widened_bfloat16(array) if entry.dtype == "BF16" else array
 
 
 def _description(metadata: object) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from glassnet.errors import FileFormatError, OptionError
-from glassnet.formats import npz, pickle, safetensors
+from glassnet.formats import npz, pickle, pytorch, safetensors
 from glassnet.formats.contents import Contents, Global, file_size
 from glassnet.network import Network
 
@@ -33,12 +33,23 @@ class Format:
     globals_of: Callable[[Path], tuple[Global, ...]] = lambda path: ()
 
 
+# Enough for the name of a zip's first member, by which zips of several formats are told apart.
+HEAD_BYTES = 512
+
 # In the order in which they are asked; what safetensors ask for is the hardest to meet by chance.
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         entry.name: entry
         for entry in (
             Format("safetensors", (".safetensors",), safetensors.recognises, safetensors.read, safetensors.write),
+            Format(
+                "pytorch",
+                (".pt", ".pth"),
+                pytorch.recognises,
+                pytorch.read,
+                pytorch.write,
+                pytorch.globals_of,
+            ),
             Format("npz", (".npz",), npz.recognises, npz.read, npz.write),
             Format("pickle", (".pkl", ".pickle"), pickle.recognises, pickle.read, pickle.write, pickle.globals_of),
         )
@@ -61,7 +72,7 @@ def format_of(path: Path) -> Format:
     """Return the format of the file at ``path``; raise FileFormatError where it is none of the table."""
     file_size(path)
     with path.open("rb") as file:
-        head = file.read(32)
+        head = file.read(HEAD_BYTES)
     for entry in FORMATS.values():
         if entry.recognises(head):
             return entry
