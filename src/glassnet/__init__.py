@@ -20,12 +20,13 @@ from glassnet.network import Dense, Input, Network, Trace
 
 if TYPE_CHECKING:
     from glassnet import datasets, digits, formats, training
-    from glassnet.formats import load, save
+    from glassnet.formats import from_keras, load, save
 
 __version__ = "0.1.0"
 
 # Public name → the room it lives in; looked up at first use.
 _LATER = {
+    "from_keras": "glassnet.formats",
     "load": "glassnet.formats",
     "save": "glassnet.formats",
     "datasets": "",
@@ -47,6 +48,7 @@ __all__ = [
     "datasets",
     "digits",
     "formats",
+    "from_keras",
     "load",
     "save",
     "training",

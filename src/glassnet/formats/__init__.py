@@ -10,6 +10,18 @@ array([11.5])
 
 from glassnet.formats.contents import Contents, Global
 from glassnet.formats.files import ArrayInfo, Inspection, inspect, load, save
+from glassnet.formats.keras.live import from_keras
 from glassnet.formats.table import FORMATS, Format
 
-__all__ = ["FORMATS", "ArrayInfo", "Contents", "Format", "Global", "Inspection", "inspect", "load", "save"]
+__all__ = [
+    "FORMATS",
+    "ArrayInfo",
+    "Contents",
+    "Format",
+    "Global",
+    "Inspection",
+    "from_keras",
+    "inspect",
+    "load",
+    "save",
+]

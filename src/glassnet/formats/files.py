@@ -18,7 +18,7 @@ from glassnet.activations import Activation
 from glassnet.errors import FileFormatError, OptionError
 from glassnet.files import replacing
 from glassnet.formats.assembly import Choices, assemble, assembled
-from glassnet.formats.contents import Global
+from glassnet.formats.contents import Contents, Global
 from glassnet.formats.description import describe
 from glassnet.formats.scaling import rescaled
 from glassnet.formats.table import format_of, format_to_write
@@ -40,6 +40,7 @@ def load(
     scale: float | None = None,
     mean: npt.ArrayLike | None = None,
     std: npt.ArrayLike | None = None,
+    weights: _Path | None = None,
 ) -> Network:
     """Return the network in a file of parameters, told by its first bytes or else its suffix.
 
@@ -55,6 +56,8 @@ def load(
     trained on ``(pixels / 255 - 0.1307) / 0.3081`` is loaded with ``scale=1/255, mean=0.1307, std=0.3081`` and then
     answers for pixels from 0 to 255 in integers and for pixels from 0 to 1 in floats.
 
+    weights: where the arrays are, for Keras' ``model.json``, which has none.
+
     Raises MissingFileError; FileFormatError for a file that is broken, UnsafeFileError for one that wants code
     run, ParametersError for arrays that make no network or leave a choice open; OptionError for an option that this
     file has no use for.
@@ -65,8 +68,17 @@ def load(
             raise OptionError("activation= and hidden= are the same; give one of them")
         parts = (part,) if isinstance(part, str) and part else tuple(part)
         choices = Choices(activation if hidden is None else hidden, output, parts, orientation)
-        contents = format_of(place).read(place)
+        contents = _read(place, weights)
         return rescaled(assembled(contents, choices).network, scale, mean, std)
+
+
+def _read(place: Path, weights: _Path | None) -> Contents:
+    entry = format_of(place)
+    if weights is None:
+        return entry.read(place)
+    if entry.read_pair is None:
+        raise OptionError(f"weights= cannot be used: a {entry.name} file has its arrays in it")
+    return entry.read_pair(place, Path(weights))
 
 
 def save(network: Network, path: _Path) -> None:

@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 from glassnet.errors import FileFormatError, UnsafeFileError
 from glassnet.formats.contents import MOST_ARRAYS, Data, shown
+from glassnet.formats.cursor import Bytes, Cursor
 from glassnet.formats.hdf5_arrays import Layout, Message, dataset, filters, layout, shape_of, type_of, values
-from glassnet.formats.hdf5_bytes import Bytes, Cursor
 from glassnet.network.steps import Array
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -129,7 +129,7 @@ class Node:
 _OLDER = "copy it with libver='earliest', or save the network anew"
 
 
-def root(data: Data) -> Node:
+def root(data: Data | memoryview) -> Node:
     """Return the first group of an HDF5 file, whose own bytes may follow a block of another's."""
     start = 0
     while bytes(data[start : start + 8]) != SIGNATURE:

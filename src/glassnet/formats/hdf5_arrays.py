@@ -15,7 +15,7 @@ import numpy as np
 
 from glassnet.errors import FileFormatError, UnsafeFileError
 from glassnet.formats.contents import MOST_ARRAYS, MOST_AXES, plain_array, shown
-from glassnet.formats.hdf5_bytes import Bytes, Cursor
+from glassnet.formats.cursor import Bytes, Cursor
 from glassnet.network.steps import Array
 
 if TYPE_CHECKING:

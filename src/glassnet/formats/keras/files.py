@@ -32,7 +32,7 @@ _WITH_ARRAYS = {"Dense", "PReLU", "BatchNormalization", "BatchNormalizationV1", 
 
 def recognises_zip(head: bytes) -> bool:
     """Tell whether a zip begins as Keras writes it."""
-    return first_member(head) in (_CONFIG, _METADATA, _WEIGHTS)
+    return first_member(head).startswith((_CONFIG, _METADATA, _WEIGHTS, "assets/"))
 
 
 def recognises_hdf5(head: bytes) -> bool:

@@ -50,14 +50,15 @@ def _dense(call: Call) -> str:
     layer = call.layer
     if layer.get("quantization_mode") is not None:
         raise layer.wrong("its weights are quantised, which is not read")
-    weights, *bias = call.arrays(*(("kernel", "bias") if layer.flag(True, "use_bias", "bias") else ("kernel",)))
+    weights, *rest = call.arrays(*(("kernel", "bias") if layer.flag(True, "use_bias", "bias") else ("kernel",)))
+    bias = rest[0] if rest else None
     given = layer.get("activation")
     if isinstance(given, Mapping) and given.get("class_name") in ACTIVATION_LAYERS:
-        return _activated(call, call.build.step(Dense(weights, *bias), call.source), given)
+        return _activated(call, call.build.step(Dense(weights, bias), call.source), given)
     name = chosen(layer, given)
     if (activated := direct(name, call.build.version)) is not None:
-        return call.build.step(Dense(weights, *(bias or [None]), activated), call.source)
-    return COMPOSED[name](call.build, call.build.step(Dense(weights, *bias), call.source))
+        return call.build.step(Dense(weights, bias, activated), call.source)
+    return COMPOSED[name](call.build, call.build.step(Dense(weights, bias), call.source))
 
 
 def _activation(call: Call) -> str:

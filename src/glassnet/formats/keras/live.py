@@ -23,8 +23,8 @@ _LIBRARIES = ("keras", "tf_keras", "tensorflow")
 def from_keras(model: Any) -> Network:
     """Return the network that a Keras model is: Sequential or functional, built, of layers that are read from files.
 
-    The arrays are copied. Raises OptionError for what is no Keras model; FileFormatError, naming it, for a layer that has
-    no counterpart, and ParametersError for a model that is written in code (a subclass of ``Model``).
+    The arrays are copied. Raises OptionError for what is no Keras model; FileFormatError, naming it, for a layer that
+    has no counterpart, and ParametersError for a model that is written in code (a subclass of ``Model``).
     """
     homes = [kind.__module__.partition(".")[0] for kind in type(model).__mro__]
     library = next((home for home in homes if home in _LIBRARIES), None)

@@ -14,7 +14,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -42,7 +42,7 @@ from glassnet.network.steps import Array, Shape
 # The key of metadata.json under which the place of each array is kept.
 PLACES = "glassnet_arrays"
 _VERSION = "3.0.0"
-_NAMES = {activation: name for name, activation in reversed(DIRECT.items())}
+_NAMES = {activation: name for name, activation in reversed(list(DIRECT.items()))}
 # Options that stand for a layer of their own where Keras has no name: our activation → class, option, ours.
 _AS_LAYERS = {"leaky_relu": ("LeakyReLU", "negative_slope", "slope"), "elu": ("ELU", "alpha", "alpha")}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -106,12 +106,12 @@ def write(network: Network) -> bytes:
     inputs = []
     for entry in network.inputs:
         name = model.values[entry.name] = model.free(entry.name)
-        config = {"batch_shape": [None, *entry.shape], "dtype": network.dtype.name, "name": name}
+        given: dict[str, Any] = {"batch_shape": [None, *entry.shape], "dtype": network.dtype.name, "name": name}
         model.layers.append(
             {
                 "module": "keras.layers",
                 "class_name": "InputLayer",
-                "config": config,
+                "config": given,
                 "registered_name": None,
                 "name": name,
                 "inbound_nodes": [],
@@ -150,6 +150,11 @@ def write(network: Network) -> bytes:
         ):
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return buffer.getvalue()
+
+
+def refuse(network: Network) -> NoReturn:
+    """Raise OptionError: HDF5 is read, not written."""
+    raise OptionError("HDF5 files are read, not written", hint="save it as .keras, which Keras 3 reads")
 
 
 def _weights(model: _Model) -> tuple[bytes, dict[str, str]]:
@@ -196,7 +201,8 @@ def _activated(model: _Model, step: Step, name: str, activation: Activation, sou
     if activation.name not in _AS_LAYERS:
         raise _unfit(step, f": the activation {activation}")
     kind, option, ours = _AS_LAYERS[activation.name]
-    return model.layer(kind, name, sources, **{option: activation.parameters[ours]})
+    options: dict[str, Any] = {option: activation.parameters[ours]}
+    return model.layer(kind, name, sources, **options)
 
 
 def _dense(model: _Model, step: Step, sources: list[str], shape: Shape) -> str:
@@ -265,7 +271,7 @@ def _joined(kind: str) -> Callable[[_Model, Step, list[str], Shape], str]:
         ranks = {len(model.network.shapes[source]) for source in step.sources}
         if len(ranks) > 1:
             raise _unfit(step, ": rows with different numbers of axes")
-        options = {"axis": -1} if isinstance(step, Concatenate) else {}
+        options: dict[str, Any] = {"axis": -1} if isinstance(step, Concatenate) else {}
         return model.layer(kind, step.name, sources, **options)
 
     return add

@@ -1,9 +1,9 @@
-"""The bytes of an HDF5 file and a place in them: every read is compared with what is there."""
+"""The bytes of a binary file and a place in them: every read is compared with what is there, and counted."""
 
 from __future__ import annotations
 
 from glassnet.errors import FileFormatError, UnsafeFileError
-from glassnet.formats.pickle_arrays import Budget
+from glassnet.formats.pickle_rules import Budget
 
 # A file of 10,000 arrays takes some 200,000.
 _MOST_STEPS = 1_000_000
