@@ -1,8 +1,8 @@
 """The ``.mat`` format: MATLAB's matrices by name, versions 5 to 7.2, and 7.3, which is HDF5.
 
 A file of version 5 is a row of elements, each a kind, a length and as many bytes, packed with zlib as a rule. Matrices
-of numbers are read, also those in structs and cells, whose names become ``net.W`` and ``W1``, ``W2``, …; texts and other
-kinds are left aside. Format: https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
+of numbers are read, also those in structs and cells, whose names become ``net.W`` and ``W1``, ``W2``, …; texts and
+other kinds are left aside. Format: https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
 """
 
 from __future__ import annotations
