@@ -39,6 +39,10 @@ ORACLES: dict[str, Callable[[Array], Array]] = {
     "gelu_tanh": lambda x: x * special.expit(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)),
     "silu": lambda x: x * special.expit(x),
     "softplus": lambda x: np.logaddexp(0, x),
+    "celu": lambda x: np.where(x > 0, x, special.expm1(np.minimum(x, 0))),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "hard_swish": lambda x: x * np.minimum(np.maximum(x + 3, 0), 6) / 6,
+    "softsign": lambda x: np.sign(x) * (1 - 1 / (1 + np.abs(x))),
     "hard_sigmoid": lambda x: np.minimum(np.maximum(x / 6 + 0.5, 0), 1),
     "log_softmax": lambda x: special.log_softmax(x, axis=-1),
 }
@@ -54,7 +58,7 @@ def each(entries: list[Activation]) -> pytest.MarkDecorator:
 def test_the_table_is_complete() -> None:
     required = (
         "step sigmoid relu identity softmax tanh leaky_relu elu selu gelu gelu_tanh silu softplus hard_sigmoid "
-        "log_softmax"
+        "celu mish hard_swish softsign log_softmax"
     )
     assert set(ACTIVATIONS) == set(required.split()) == set(ORACLES)
     for name, entry in ACTIVATIONS.items():
@@ -132,6 +136,10 @@ LIMITS = {  # at -∞ and +∞
     "silu": (0, np.inf),
     "softplus": (0, np.inf),
     "hard_sigmoid": (0, 1),
+    "celu": (-1, np.inf),
+    "mish": (0, np.inf),
+    "hard_swish": (0, np.inf),
+    "softsign": (-1, 1),
 }
 
 

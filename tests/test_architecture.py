@@ -16,14 +16,15 @@ import pytest
 import glassnet
 
 PACKAGE = Path(glassnet.__file__).parent
-BASE = {"activations", "errors", "files"}
+BASE = {"activations", "errors", "files", "gaussian"}
 
 # Room → the rooms it may know. Every room knows itself.
 ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
-    "activations": {"errors"},
-    "network": {"activations", "errors"},
+    "gaussian": set(),
+    "activations": {"errors", "gaussian"},
+    "network": {"activations", "errors", "gaussian"},
     "compiler": {"network", *BASE},
     "formats": {"network", *BASE},
     "training": {"network", *BASE},

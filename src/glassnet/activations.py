@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassnet.errors import DtypeError, OptionError, ShapeError
+from glassnet.gaussian import normal_cdf
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -94,6 +95,13 @@ def hard_sigmoid(x: Array, slope: float = 1 / 6, offset: float = 0.5) -> Array:
     return np.clip(x * x.dtype.type(slope) + x.dtype.type(offset), 0, 1)
 
 
+@_numeric
+def softsign(x: Array) -> Array:
+    """Return x / (1 + |x|)."""
+    bounded = np.clip(x, np.finfo(x.dtype).min, np.finfo(x.dtype).max)
+    return bounded / (1 + np.abs(bounded))
+
+
 # --- the rectifier family -----------------------------------------------------------------------------------
 
 
@@ -126,6 +134,12 @@ def selu(x: Array) -> Array:
 
 
 @_numeric
+def celu(x: Array, alpha: float = 1.0) -> Array:
+    """Return x where x > 0, else alpha · (exp(x / alpha) - 1): elu without a kink at 0 (Barron 2017)."""
+    return np.where(x > 0, x, x.dtype.type(alpha) * np.expm1(np.minimum(x, 0) / x.dtype.type(alpha)))
+
+
+@_numeric
 def softplus(x: Array) -> Array:
     """Return ln(1 + exp(x)), the smooth relu, as max(x, 0) + ln(1 + exp(-|x|))."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
@@ -140,7 +154,7 @@ def silu(x: Array) -> Array:
 @_numeric
 def gelu(x: Array) -> Array:
     """Return x · Φ(x), Φ the standard normal distribution function (Hendrycks and Gimpel 2016)."""
-    return np.maximum(x, -_BEYOND_TAILS) * _normal_cdf(x)
+    return np.maximum(x, -_BEYOND_TAILS) * normal_cdf(x)
 
 
 @_numeric
@@ -149,6 +163,18 @@ def gelu_tanh(x: Array) -> Array:
     bounded = np.clip(x, -_BEYOND_TAILS, _BEYOND_TAILS)
     inner = _SQRT_2_OVER_PI * (bounded + 0.044715 * bounded * bounded * bounded)
     return np.maximum(x, -_BEYOND_TAILS) * (0.5 * (1 + np.tanh(inner)))
+
+
+@_numeric
+def mish(x: Array) -> Array:
+    """Return x · tanh(softplus(x)) (Misra 2019); -infinity gives the limit, -0."""
+    return np.maximum(x, -_BEYOND_TAILS) * np.tanh(softplus(x))
+
+
+@_numeric
+def hard_swish(x: Array) -> Array:
+    """Return x · clip(x / 6 + 1/2, 0, 1), silu without exp (Howard et al. 2019); -infinity gives -0."""
+    return np.maximum(x, -_BEYOND_TAILS) * hard_sigmoid(x)
 
 
 # --- distributions over classes -----------------------------------------------------------------------------
@@ -187,26 +213,6 @@ _SQRT_2_OVER_PI = float(np.sqrt(2 / np.pi))
 # Where exp(x) and Φ(x) are 0 in every dtype up to float64 and x³ is still finite in float32.
 _BEYOND_TAILS = 1000.0
 
-# ln(exp(x²) · erfc(x) / t) as a Chebyshev series in 2t - 1, t = 2 / (2 + x), x ≥ 0. The substitution is the one of
-# Numerical Recipes (3rd ed., 6.2.2); the coefficients are our own, from 40-digit values at 64 Chebyshev nodes.
-_ERFC_SERIES = (
-    -0.6513268598908547171, 0.6419697923564902603, 0.019476473204185836312, -0.0095615147868086316419,
-    -0.0009465953444820368663, 0.00036683949785276145187, 0.000042523324806907771645, -0.000020278578112534243154,
-    -1.6242900046470255135e-6, 1.3036558355805232018e-6, 1.5626441722066143178e-8, -8.5238095914926542525e-8,
-    6.5290544390988514964e-9, 5.0593434955514689418e-9, -9.9136415649303308672e-10, -2.273651222931835856e-10,
-    9.6467911020155268051e-11, 2.3940380830391147113e-12, -6.8860275264975533642e-12, 8.9448792730907253765e-13,
-    3.1309213993429584064e-13, -1.1270822361367255428e-13, 3.8109052551895074448e-16, 7.1060976136092133442e-15,
-    -1.5230282014570852522e-15, -9.4574945712926239811e-17,
-)  # fmt: skip
-
-
-def _normal_cdf(x: Array) -> Array:
-    """Return Φ(x) = erfc(-x / √2) / 2, with small relative error in both tails."""
-    u = np.minimum(np.abs(x), _BEYOND_TAILS) * x.dtype.type(np.sqrt(0.5))
-    t = 2 / (2 + u)
-    tail = 0.5 * t * np.exp(np.polynomial.chebyshev.chebval(2 * t - 1, _ERFC_SERIES) - u * u)
-    return np.where(x > 0, 1 - tail, tail)
-
 
 # --- derivatives: h'(a), from a and z = h(a) ----------------------------------------------------------------
 
@@ -225,6 +231,11 @@ def _d_sigmoid(a: Array, z: Array) -> Array:
 
 def _d_tanh(a: Array, z: Array) -> Array:
     return 1 - z * z
+
+
+def _d_softsign(a: Array, z: Array) -> Array:
+    r = 1 / (1 + np.abs(a))
+    return r * r
 
 
 def _d_hard_sigmoid(a: Array, z: Array, slope: float, offset: float) -> Array:
@@ -247,6 +258,10 @@ def _d_selu(a: Array, z: Array) -> Array:
     return np.where(a > 0, z.dtype.type(SELU_SCALE), z + z.dtype.type(SELU_SCALE * SELU_ALPHA))
 
 
+def _d_celu(a: Array, z: Array, alpha: float) -> Array:
+    return np.where(a > 0, z.dtype.type(1), 1 + z / z.dtype.type(alpha))
+
+
 def _d_softplus(a: Array, z: Array) -> Array:
     return sigmoid(a)
 
@@ -259,7 +274,7 @@ def _d_silu(a: Array, z: Array) -> Array:
 def _d_gelu(a: Array, z: Array) -> Array:
     bounded = np.clip(a, -_BEYOND_TAILS, _BEYOND_TAILS)
     density = a.dtype.type(1 / np.sqrt(2 * np.pi)) * np.exp(-0.5 * bounded * bounded)
-    return _normal_cdf(a) + bounded * density
+    return normal_cdf(a) + bounded * density
 
 
 def _d_gelu_tanh(a: Array, z: Array) -> Array:
@@ -268,6 +283,16 @@ def _d_gelu_tanh(a: Array, z: Array) -> Array:
     t = np.tanh(_SQRT_2_OVER_PI * bounded * (1 + 0.044715 * square))
     inner_slope = _SQRT_2_OVER_PI * (1 + 3 * 0.044715 * square)
     return 0.5 * (1 + t) + 0.5 * bounded * (1 - t * t) * inner_slope
+
+
+def _d_mish(a: Array, z: Array) -> Array:
+    bounded = np.clip(a, -_BEYOND_TAILS, _BEYOND_TAILS)
+    t = np.tanh(softplus(a))
+    return t + bounded * sigmoid(a) * (1 - t * t)
+
+
+def _d_hard_swish(a: Array, z: Array) -> Array:
+    return np.where(a <= -3, z.dtype.type(0), np.where(a >= 3, z.dtype.type(1), a / 3 + z.dtype.type(0.5)))
 
 
 def _d_softmax(a: Array, z: Array) -> Array:
@@ -373,6 +398,10 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
             _entry(silu, _d_silu, "x / (1 + exp(-x))", "[-0.279, ∞)", "smooth relu, also called swish"),
             _entry(softplus, _d_softplus, "ln(1 + exp(x))", "(0, ∞)", "positive outputs: variances, rates"),
             _entry(hard_sigmoid, _d_hard_sigmoid, "clip(slope·x + offset, 0, 1)", "[0, 1]", "sigmoid without exp"),
+            _entry(celu, _d_celu, "x if x > 0 else alpha·(exp(x/alpha) - 1)", "(-alpha, ∞)", "elu without a kink"),
+            _entry(mish, _d_mish, "x·tanh(ln(1 + exp(x)))", "[-0.309, ∞)", "smooth relu of the detection networks"),
+            _entry(hard_swish, _d_hard_swish, "x·clip(x/6 + 1/2, 0, 1)", "[-0.375, ∞)", "silu without exp"),
+            _entry(softsign, _d_softsign, "x / (1 + |x|)", "(-1, 1)", "tanh that saturates slowly"),
             _entry(
                 log_softmax, _d_log_softmax, "x_k - ln Σ exp(x_i)", "(-∞, 0]", "log-probabilities, for losses", False
             ),

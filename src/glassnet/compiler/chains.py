@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from glassnet.compiler.functions import ELEMENTWISE
 from glassnet.network import Activate, Clip, Dense, Network, Step
 
 Array = npt.NDArray[Any]
@@ -63,7 +64,7 @@ def cut(network: Network, no_kernels: str = "") -> tuple[Chain | Alone, ...]:
         reason = no_kernels or _no_kernel(network, step, sources)
         before = parts[-1] if parts else None
         continues = isinstance(before, Chain) and sources == (before.name,) and readers[before.name] == 1
-        if isinstance(before, Chain) and continues and isinstance(step, Activate | Clip):
+        if isinstance(before, Chain) and continues and isinstance(step, Activate | Clip) and not reason:
             last = before.links[-1]
             if last.is_elementwise:
                 links = (*before.links[:-1], dataclasses.replace(last, after=(*last.after, step)))
@@ -81,6 +82,9 @@ def cut(network: Network, no_kernels: str = "") -> tuple[Chain | Alone, ...]:
 def _no_kernel(network: Network, step: Step, sources: tuple[str, ...]) -> str:
     if network.dtype != np.float32:
         return f"the network computes in {network.dtype}, the kernels in float32"
+    h = step.activation if isinstance(step, Dense | Activate) else None
+    if h is not None and h.elementwise and h.name not in ELEMENTWISE:
+        return f"there is no kernel for {h.name} yet"
     if isinstance(step, Dense):
         shape = network.shapes[sources[0]]
         return "" if len(shape) == 1 else f"it reads rows of shape {shape}, not a plain row"

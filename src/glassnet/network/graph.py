@@ -180,9 +180,17 @@ class Network:
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """What it computes in: float64 as soon as one parameter is float64, else float32."""
+        """What it computes in: float64 as soon as one parameter or a Cast is float64, else float32."""
         kinds = [array.dtype for step in self.steps for array in step.arrays.values()]
-        return np.result_type(np.float32, *kinds)
+        asked = [step.answers for step in self.steps if step.answers is not None and step.answers.kind == "f"]
+        return np.result_type(np.float32, *kinds, *asked)
+
+    @cached_property
+    def dtypes(self) -> dict[str, np.dtype[Any]]:
+        """The kind of number each value is answered in where it is an output, by name."""
+        return {given.name: self.dtype for given in self.inputs} | {
+            step.name: step.answers or self.dtype for step in self.steps
+        }
 
     @cached_property
     def layers(self) -> tuple[Dense, ...]:
@@ -203,7 +211,7 @@ class Network:
         """
         batches, single = self.batches(x)
         rows = len(batches[0])
-        results = [np.empty((rows, *self.shapes[name]), dtype=self.dtype) for name in self.outputs]
+        results = [np.empty((rows, *self.shapes[name]), self.dtypes[name]) for name in self.outputs]
         for chunk in self.chunks(rows):
             values = self.forward([batch[chunk] for batch in batches])
             for name, result in zip(self.outputs, results, strict=True):

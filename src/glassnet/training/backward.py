@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from glassnet.activations import Activation
-from glassnet.network import Activate, Dense, Network, Step
-from glassnet.network.steps import Array
+from glassnet.network import BINARY, FUNCTIONS, Activate, Binary, Dense, Map, Network, Step
+from glassnet.network.step import Array, aligned, batch_axis
 
 Values: TypeAlias = tuple[Array, ...]
 
@@ -99,6 +99,63 @@ def _multiply(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
     return tuple(_summed_to(value.shape, slope * others(i)) for i, value in enumerate(inputs))
 
 
+def _prelu(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    return (_summed_to(inputs[0].shape, np.where(inputs[0] > 0, slope, slope * step.slope)),)
+
+
+def _normalise(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    """With n = (x - mean) / σ and s = slope · scale: (s - mean(s) - n · mean(s · n)) / σ."""
+    n, inverse = step.standardised(inputs[0])
+    s = slope * step.scale
+    s = s - s.mean(axis=step.axes, keepdims=True) - n * (s * n).mean(axis=step.axes, keepdims=True)
+    return (s * inverse,)
+
+
+def _map(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    derivative = FUNCTIONS[step.function].slope
+    assert derivative is not None  # others were refused: see ``without_slope``
+    return (slope * derivative(inputs[0], output),)
+
+
+def _binary(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    derivatives = BINARY[step.function].slopes
+    assert derivatives is not None
+    left, right = aligned(inputs)
+    parts = derivatives(left, right, output)
+    return tuple(_summed_to(value.shape, slope * part) for value, part in zip(inputs, parts, strict=True))
+
+
+def _matmul(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    left, right = aligned(inputs)
+    parts = np.matmul(slope, right.swapaxes(-1, -2)), np.matmul(left.swapaxes(-1, -2), slope)
+    return tuple(_summed_to(value.shape, part) for value, part in zip(inputs, parts, strict=True))
+
+
+def _constant(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    return (np.zeros_like(inputs[0]),)
+
+
+def _transpose(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    return (slope.transpose(0, *(axis + 1 for axis in np.argsort(step.axes))),)
+
+
+def _take(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    whole = np.zeros_like(inputs[0])
+    axis = batch_axis(step.axis)
+    np.add.at(np.moveaxis(whole, axis, 0), np.array(step.indices), np.moveaxis(slope, axis, 0))
+    return (whole,)
+
+
+def _reduce(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    x = inputs[0]
+    if step.function == "sum":
+        return (np.broadcast_to(slope, x.shape),)
+    if step.function == "mean":
+        return (np.broadcast_to(slope * (slope.size / x.size), x.shape),)
+    chosen = x == output  # several that are equal share the slope
+    return (slope * chosen / chosen.sum(axis=tuple(batch_axis(axis) for axis in step.axes), keepdims=True),)
+
+
 BACKWARD: Mapping[str, Callable[[Any, Values, Array, Array], Values]] = MappingProxyType(
     {
         "dense": _dense,
@@ -110,8 +167,29 @@ BACKWARD: Mapping[str, Callable[[Any, Values, Array, Array], Values]] = MappingP
         "concatenate": _concatenate,
         "add": _add,
         "multiply": _multiply,
+        "prelu": _prelu,
+        "normalise": _normalise,
+        "map": _map,
+        "binary": _binary,
+        "matmul": _matmul,
+        "constant": _constant,
+        "transpose": _transpose,
+        "take": _take,
+        "reduce": _reduce,
     }
 )
+
+
+def without_slope(step: Step) -> str:
+    """Return what of a step cannot be trained through, because its slope is 0; empty where it can."""
+    if isinstance(step, Activate | Dense) and step.activation.name == "step":
+        return "the step function"
+    if isinstance(step, Map) and FUNCTIONS[step.function].slope is None:
+        return f"the function {step.function}"
+    if isinstance(step, Binary) and BINARY[step.function].slopes is None:
+        return f"the function {step.function}"
+    return "" if step.KIND in BACKWARD else f"a step of kind {step.KIND}"
+
 
 # --- from the output of a step to its parameters: (step, inputs, slope at the output) → written into ``out`` --------
 
@@ -129,8 +207,29 @@ def _scale_shift_arrays(step: Any, inputs: Values, slope: Array, out: Mapping[st
     out["shift"][...] = _summed_to((1, *step.shift.shape), slope)[0]
 
 
+def _prelu_arrays(step: Any, inputs: Values, slope: Array, out: Mapping[str, Array]) -> None:
+    x = inputs[0].reshape(len(slope), *(1,) * (slope.ndim - inputs[0].ndim), *inputs[0].shape[1:])
+    out["slope"][...] = _summed_to((1, *step.slope.shape), slope * np.minimum(x, 0))[0]
+
+
+def _normalise_arrays(step: Any, inputs: Values, slope: Array, out: Mapping[str, Array]) -> None:
+    n, _ = step.standardised(inputs[0])
+    out["scale"][...] = _summed_to((1, *step.scale.shape), slope * n)[0]
+    out["shift"][...] = _summed_to((1, *step.shift.shape), slope)[0]
+
+
+def _constant_arrays(step: Any, inputs: Values, slope: Array, out: Mapping[str, Array]) -> None:
+    out["values"][...] = slope.sum(axis=0)
+
+
 ARRAY_GRADIENTS: Mapping[str, Callable[[Any, Values, Array, Mapping[str, Array]], None]] = MappingProxyType(
-    {"dense": _dense_arrays, "scale_shift": _scale_shift_arrays}
+    {
+        "dense": _dense_arrays,
+        "scale_shift": _scale_shift_arrays,
+        "prelu": _prelu_arrays,
+        "normalise": _normalise_arrays,
+        "constant": _constant_arrays,
+    }
 )
 
 

@@ -36,9 +36,11 @@ def _lecun(inputs: int, outputs: int) -> float:
 # Activation → the standard deviation of the weights before it, from the layer's inputs and outputs.
 INITIALISERS: Mapping[str, Callable[[int, int], float]] = MappingProxyType(
     {
-        **dict.fromkeys(("relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "softplus"), _he),
         **dict.fromkeys(
-            ("step", "sigmoid", "hard_sigmoid", "tanh", "identity", "softmax", "log_softmax"),
+            ("relu", "leaky_relu", "elu", "celu", "gelu", "gelu_tanh", "silu", "mish", "hard_swish", "softplus"), _he
+        ),
+        **dict.fromkeys(
+            ("step", "sigmoid", "hard_sigmoid", "tanh", "softsign", "identity", "softmax", "log_softmax"),
             _glorot,
         ),
         "selu": _lecun,

@@ -16,7 +16,7 @@ from glassnet.activations import ACTIVATIONS, Activation
 from glassnet.errors import GraphError, OptionError
 from glassnet.network import Activate, Network, Step
 from glassnet.network.steps import Array
-from glassnet.training.backward import ARRAY_GRADIENTS, BACKWARD, differentiable, unfold
+from glassnet.training.backward import ARRAY_GRADIENTS, BACKWARD, differentiable, unfold, without_slope
 from glassnet.training.losses import Loss
 from glassnet.training.rows import Rows
 
@@ -94,12 +94,11 @@ def _check(network: Network, body: Network, h: Activation) -> None:
         raise GraphError(f"training needs a network with one output, found {len(network.outputs)}")
     if differentiable(body).isdisjoint(body.outputs):
         raise GraphError(f"the output {network.outputs[0]!r} depends on no parameters, so there is nothing to train")
+    wanted = differentiable(body)
     for step in (*body.steps, Activate(h, name=network.outputs[0])):
-        if isinstance(step, Activate) and step.activation.name == "step":
-            raise OptionError(
-                f"{step.name}: the step function cannot be trained, because its slope is 0 everywhere",
-                hint="the sigmoid is its smooth form",
-            )
+        if step.name in wanted and (what := without_slope(step)):
+            smooth = "the sigmoid is its smooth form" if what == "the step function" else ""
+            raise OptionError(f"{step.name}: {what} cannot be trained, because its slope is 0 everywhere", hint=smooth)
 
 
 def _without_head(network: Network) -> tuple[Network, Activation]:
