@@ -68,7 +68,7 @@ LIBRARIES: dict[str, set[str]] = {
     "safetensors": {"formats", "training"},
     "sklearn": {"benchmarking"},
     "threadpoolctl": {"training"},
-    "torch": {"benchmarking"},
+    "torch": {"benchmarking", "formats"},
     "typer": {"cli"},
 }
 LOADED_LATER = set(LIBRARIES) - {"numpy"}

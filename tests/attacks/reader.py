@@ -24,7 +24,10 @@ def main(folder: Path, with_pickle: bool) -> None:
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         reads_it = event == "open" and str(arguments[0]) == str(current) and arguments[1] in ("rb", "r", None)
-        if not reads_it and event not in HARMLESS:
+        # A program's text is parsed into a tree, which raises the event of a compilation; nothing is compiled. Where
+        # that fails, Python looks for a file without a name, which cannot be.
+        parses = (event == "compile" and arguments[1] == "") or (event == "open" and arguments[0] == "")
+        if not (reads_it or parses) and event not in HARMLESS:
             seen.append(f"{event} {arguments[:1]!r:.80}")
 
     files = sorted(folder.iterdir())

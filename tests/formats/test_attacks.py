@@ -16,10 +16,12 @@ from typing import Any
 
 import pytest
 
-from attacks import CANARY, archives, pickles
+import glassnet
+from attacks import CANARY, archives, pickles, pytorch
 
 TESTS = Path(__file__).parent.parent
-FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS
+PACKAGE = Path(glassnet.__file__).parent.parent
+FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS | pytorch.ATTACKS
 MOST_MEGABYTES = 300
 
 Outcomes = dict[str, dict[str, Any]]
@@ -34,7 +36,7 @@ def read_all(folder: Path, files: Mapping[str, bytes], *options: str) -> Outcome
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "attacks.reader", str(folder / "files"), *options],
         cwd=folder / "here",
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": f"{TESTS}{os.pathsep}{PACKAGE}"},
         capture_output=True,
         check=True,
         timeout=300,
@@ -58,6 +60,8 @@ def test_there_are_enough() -> None:
     assert len(pickles.CODE) >= 40
     assert len(pickles.ATTACKS) - len(pickles.CODE) >= 100
     assert len(archives.ATTACKS) >= 80
+    assert len(pytorch.CODE_IN_PYTORCH) >= 60
+    assert len(pytorch.ATTACKS) - len(pytorch.CODE_IN_PYTORCH) >= 160
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -86,6 +90,12 @@ def test_what_asks_for_code_is_called_unsafe(name: str, outcomes: Outcomes) -> N
     assert outcomes[f"{name}.pkl"]["error"][0] == expected
 
 
+@pytest.mark.parametrize("name", pytorch.CODE_IN_PYTORCH)
+def test_what_asks_for_code_in_a_pytorch_file_is_called_unsafe(name: str, outcomes: Outcomes) -> None:
+    expected = "FileFormatError" if name.startswith("codecs.encode in a") else "UnsafeFileError"
+    assert outcomes[name]["error"][0] == expected
+
+
 def test_the_same_files_do_harm_when_pickle_reads_them(tmp_path: Path) -> None:
     names = ("os.system by GLOBAL", "builtins.eval", "memo rebound to os.system")
     outcomes = read_all(tmp_path, {name: pickles.ATTACKS[name] for name in names}, "with-pickle")
@@ -99,6 +109,8 @@ def test_a_good_file_among_them_would_be_seen(tmp_path: Path) -> None:
         "good.pkl": pickle.dumps(pickles.parameters()),
         "good.npz": archives.good_npz(),
         "good.safetensors": archives.good_safetensors(),
+        "good.pt": pytorch.script("    return torch.relu(torch.linear(x, self.w))\n"),
+        "good.pt2": pytorch.exported(pytorch.program()),
     }
     for outcome in read_all(tmp_path, good).values():
         assert "error" not in outcome

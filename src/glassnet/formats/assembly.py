@@ -30,7 +30,7 @@ from glassnet.formats.layers import (
     select,
 )
 from glassnet.formats.names import Module, modules_of
-from glassnet.formats.stacking import stacked
+from glassnet.formats.stacking import is_prelu, stacked
 from glassnet.network import Dense, Input, Network, Step
 from glassnet.network.steps import Array, frozen_parameters
 
@@ -152,7 +152,7 @@ def _named(arrays: Mapping[str, Array], contents: Contents, choices: Choices) ->
     check_kinds(modules)
     orientation = choices.orientation or _known_orientation(modules, contents)
     layers = chain(modules, orientation, in_file_order=len(choices.part) > 1)
-    if choices.hidden is None and choices.output is None:
+    if choices.hidden is None and choices.output is None and not any(map(is_prelu, modules)):
         raise ParametersError(
             f"the file does not say its activations: found {len(layers)} layer(s), {listed(layers)}",
             hint="say them: activation='relu' for all but the last layer, output='softmax' or 'sigmoid' for the last "

@@ -118,7 +118,7 @@ def check_kinds(modules: Sequence[Module]) -> None:
                 f"array '{shown(left[0])}' is left over: its name does not say what it is",
                 hint="part= takes the layers below a prefix and leaves out the rest; mean= and std= scale the input",
             )
-        if "weight" not in module.arrays and "weight_v" not in module.arrays and not is_norm(module):
+        if not module.arrays.keys() & {"weight"} and "weight_v" not in module.arrays and not is_norm(module):
             raise ParametersError(f"array '{shown(next(iter(module.names.values())))}' has no weights beside it")
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from glassnet.errors import FileFormatError, ParametersError
+from glassnet.formats import torch_export, torchscript
 from glassnet.formats.contents import MOST_ARRAYS, Contents, Data, Global, file_data, parsed_json, shown
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Budget, text
-from glassnet.formats.torch_checkpoints import contents_of
+from glassnet.formats.torch_checkpoints import check_globals, contents_of
 from glassnet.formats.torch_tensors import DTYPES, Storage, Storages, rules, storage_named
 from glassnet.formats.torch_writing import DESCRIPTION, write
 from glassnet.formats.zips import Archive, first_member
@@ -47,7 +48,14 @@ def read(path: Path) -> Contents:
         return _read_pickles(file_data(path))
     archive = Archive.of(path)
     folder = _folder(archive)
-    found, storages = _walked(archive, folder)
+    if torch_export.is_one(archive, folder):
+        return torch_export.read(archive, folder, _budget(archive), byte_order(archive, folder))
+    found, storages = _walked(archive, folder), _storages(archive, folder)
+    if torchscript.is_one(archive, folder):
+        check_globals(found)
+        constants = _walked(archive, folder, "constants")
+        check_globals(constants)
+        return torchscript.read(archive, folder, found.value, constants.value, storages)
     contents = contents_of(found, storages)
     return _described(contents, archive, folder) if f"{folder}{DESCRIPTION}" in archive else contents
 
@@ -65,7 +73,8 @@ def globals_of(path: Path) -> tuple[Global, ...]:
     if not _is_zip(path):
         return tuple(wanted for found in _pickles(file_data(path), {}) for wanted in found.globals)
     archive = Archive.of(path)
-    return _walked(archive, _folder(archive))[0].globals
+    folder = _folder(archive)
+    return () if torch_export.is_one(archive, folder) else _walked(archive, folder).globals
 
 
 def _is_zip(path: Path) -> bool:
@@ -84,20 +93,25 @@ def _folder(archive: Archive) -> str:
     return f"{folders.pop()}/"
 
 
-def _walked(archive: Archive, folder: str) -> tuple[Walk, Storages]:
-    """Return the object's pickle, walked, and the storages it speaks of."""
-    budget = Budget(2 * len(archive.data) + FREE_BYTES)
-    storages = Storages(
-        lambda storage: archive.read(f"{folder}data/{storage.key}"), budget, byte_order(archive, folder)
-    )
+def _walked(archive: Archive, folder: str, name: str = "data") -> Walk:
+    """Return one of the archive's pickles, walked; its storages lie in a folder of the same name."""
 
     def persistent(identity: object) -> Storage:
         match identity:
             case ("storage", kind, key, _, count, *_):
-                return storage_named(kind, key, count)
+                return storage_named(kind, f"{name}/{text(key)}", count)
         raise FileFormatError("a persistent id that is not a storage's")
 
-    return walk(bytes(archive.read(f"{folder}data.pkl")), rules(persistent)), storages
+    return walk(bytes(archive.read(f"{folder}{name}.pkl")), rules(persistent))
+
+
+def _storages(archive: Archive, folder: str) -> Storages:
+    order = byte_order(archive, folder)
+    return Storages(lambda storage: archive.read(f"{folder}{storage.key}"), _budget(archive), order)
+
+
+def _budget(archive: Archive) -> Budget:
+    return Budget(2 * len(archive.data) + FREE_BYTES)
 
 
 def byte_order(archive: Archive, folder: str) -> str:
@@ -116,10 +130,10 @@ def byte_order(archive: Archive, folder: str) -> str:
 def _read_pickles(data: Data) -> Contents:
     named: dict[str, Storage] = {}
     walks = _pickles(data, named)
-    if len(walks) < 4 or walks[3].problem is not None:
-        return contents_of(walks[-1], Storages(_nowhere, Budget(0)))
-    if len(walks) < 5 or walks[4].problem is not None:
-        raise FileFormatError("cut off: the list of its storages is missing")
+    for found in walks:
+        check_globals(found)
+    if (walks[0].value, walks[1].value) != (_MAGIC, _PROTOCOL):
+        raise FileFormatError("not a PyTorch file: its first two pickles are not the numbers it begins with")
     places = _places(data, walks[4], named)
     storages = Storages(lambda storage: places[storage.key], Budget(2 * len(data) + FREE_BYTES))
     return contents_of(walks[3], storages)
@@ -144,8 +158,6 @@ def _pickles(data: Data, named: dict[str, Storage]) -> list[Walk]:
         walks.append(walk(data, rules(persistent), start=walks[-1].end if walks else 0, whole=False))
         if walks[-1].problem is not None:
             break
-    if len(walks) > 1 and (walks[0].value, walks[1].value) != (_MAGIC, _PROTOCOL):
-        raise FileFormatError("not a PyTorch file: its first two pickles are not the numbers it begins with")
     return walks
 
 
@@ -184,7 +196,3 @@ def _places(data: Data, keys: Walk, named: dict[str, Storage]) -> dict[str, memo
             f"{len(view) - position:,} bytes follow the storages, {len(named) - len(places):,} storages are missing"
         )
     return places
-
-
-def _nowhere(storage: Storage) -> memoryview:
-    raise FileFormatError(f"storage '{shown(storage.key)}' is missing")

@@ -7,10 +7,12 @@ single numbers too.
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from glassnet.errors import FileFormatError, ParametersError, UnsafeFileError
-from glassnet.formats.contents import MOST_ARRAYS, Contents, Global, shown
+from glassnet.formats.contents import MOST_ARRAYS, Contents, shown
 from glassnet.formats.pickle_arrays import Parcel
 from glassnet.formats.pickle_machine import Walk
 from glassnet.formats.torch_tensors import Storages, Tensor, could_do_harm
@@ -18,6 +20,7 @@ from glassnet.network.steps import Array
 
 _MODULES = "torch.nn.modules."
 _MOST_DEEP = 20
+_MOST_VALUES = 20 * MOST_ARRAYS
 # What stands beside the network in a checkpoint, known by a word in its key.
 _BESIDE = (
     "optim",
@@ -55,7 +58,9 @@ def contents_of(found: Walk, storages: Storages) -> Contents:
     Raises UnsafeFileError for what could do harm, ParametersError where there is no tensor, as in a whole module.
     """
     check_globals(found)
-    tensors = dict(_tensors(_network_of(found.value), (), 0))
+    tensors = dict(itertools.islice(_tensors(_network_of(found.value)), MOST_ARRAYS + 1))
+    if len(tensors) > MOST_ARRAYS:
+        raise FileFormatError(f"holds more than {MOST_ARRAYS:,} arrays")
     foreign = {wanted.name: None for wanted in found.globals if not wanted.allowed}
     if not tensors:
         _refuse(found, foreign)
@@ -74,20 +79,24 @@ def _network_of(value: object) -> object:
     return value
 
 
-def _tensors(value: object, path: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], Tensor | Parcel]]:
-    """Give every tensor with the keys that lead to it."""
+def _tensors(
+    value: object, path: tuple[str, ...] = (), seen: Counter[str] | None = None
+) -> Iterator[tuple[tuple[str, ...], Tensor | Parcel]]:
+    """Give every tensor with the keys that lead to it; seen: how much has been looked through."""
+    seen = Counter() if seen is None else seen
     if isinstance(value, Tensor):
         if value.sizes and 0 not in value.sizes:
             yield path, value
     elif isinstance(value, Parcel):
         if value.array is not None and value.array.ndim:
             yield path, value
-    elif isinstance(value, dict | list | tuple) and depth <= _MOST_DEEP:
-        if len(value) > 100 * MOST_ARRAYS:
-            raise FileFormatError(f"{len(value):,} values side by side, expected at most {100 * MOST_ARRAYS:,}")
+    elif isinstance(value, dict | list | tuple) and len(path) <= _MOST_DEEP:
+        seen["values"] += len(value)
+        if seen["values"] > _MOST_VALUES:
+            raise FileFormatError(f"more than {_MOST_VALUES:,} values in dictionaries and lists")
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(key, str | int) and not any(word in str(key).lower() for word in _BESIDE):
-                yield from _tensors(entry, (*path, str(key)), depth + 1)
+                yield from _tensors(entry, (*path, str(key)), seen)
 
 
 def _named(
@@ -109,8 +118,6 @@ def _named(
             raise type(error)(f"array '{shown(name)}': {error.message}", hint=error.hint) from None
         assert array is not None
         arrays[name] = array
-        if len(arrays) > MOST_ARRAYS:
-            raise FileFormatError(f"holds more than {MOST_ARRAYS:,} arrays")
     nested = dict.fromkeys(path[common] for path in paths if len(path) > common + 1)
     return arrays, tuple(nested) if len(nested) > 1 else ()
 
@@ -130,8 +137,3 @@ def _refuse(found: Walk, foreign: Mapping[str, None]) -> None:
         )
     kind = type(found.value).__name__
     raise ParametersError(f"expected a state_dict, found {kind} without a tensor in it", hint=HOW_TO_SAVE)
-
-
-def globals_in(*walks: Walk) -> tuple[Global, ...]:
-    """Return every global that the pickles name."""
-    return tuple(wanted for walk in walks for wanted in walk.globals)

@@ -140,19 +140,22 @@ def _no_call(budget: Budget, arguments: Arguments) -> None:
 def _tensor(budget: Budget, arguments: Arguments) -> Tensor:
     match arguments:
         case (Storage() as storage, int(offset), sizes, strides, *_):
-            return _checked(storage, storage.dtype, offset, sizes, strides)
+            return tensor_at(storage, storage.dtype, offset, sizes, strides)
     raise FileFormatError("a tensor made from something else than storage, offset, sizes and strides")
 
 
 def _tensor_with_dtype(budget: Budget, arguments: Arguments) -> Tensor:
     match arguments:
         case (Storage() as storage, int(offset), sizes, strides, _, _, Global(name=name), *_):
-            return _checked(storage, name.removeprefix("torch."), offset, sizes, strides)
+            return tensor_at(storage, name.removeprefix("torch."), offset, sizes, strides)
     raise FileFormatError("a tensor made from something else than storage, offset, sizes, strides and dtype")
 
 
-def _checked(storage: Storage, dtype: str, offset: int, sizes: object, strides: object) -> Tensor:
-    """Return the tensor, its place counted in numbers of its dtype from the first of its storage."""
+def tensor_at(storage: Storage, dtype: str, offset: int, sizes: object, strides: object) -> Tensor:
+    """Return the tensor of these sizes, its place counted in numbers of its dtype from the first of its storage.
+
+    Raises FileFormatError for sizes and strides that cannot be.
+    """
     if not isinstance(sizes, tuple) or not isinstance(strides, tuple) or len(sizes) != len(strides):
         raise FileFormatError("a tensor whose sizes and strides are not as many")
     numbers = (offset, *sizes, *strides)

@@ -127,6 +127,8 @@ class _Member:
 
 def _located(members: list[zipfile.ZipInfo], data: Data, directory: int) -> list[_Member]:
     """Return where the members' bytes lie: one behind the other, none in another's place, all before the directory."""
+    if not members:
+        raise FileFormatError("a zip without a member")
     in_order = sorted(members, key=lambda member: member.header_offset)
     limits = [*(member.header_offset for member in in_order[1:]), directory]
     return [_member(info, data, limit) for info, limit in zip(in_order, limits, strict=True)]

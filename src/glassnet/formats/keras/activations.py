@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from glassnet.activations import Activation, activation
 from glassnet.formats.contents import shown
 from glassnet.formats.keras.config import Layer, Version
-from glassnet.network import Activate, Binary, Clip
+from glassnet.network import Activate, Binary, Clip, Map
 
 if TYPE_CHECKING:
     from glassnet.formats.keras.models import Builder
@@ -26,7 +26,6 @@ DIRECT: Mapping[str, Activation] = {
     "celu": activation("celu"),
     "softplus": activation("softplus"),
     "softsign": activation("softsign"),
-    "exponential": activation("exp"),
     "gelu": activation("gelu"),
     "silu": activation("silu"),
     "swish": activation("silu"),
@@ -52,6 +51,7 @@ def _tanh_shrink(build: Builder, source: str) -> str:
 
 # Keras' name → the steps it takes.
 COMPOSED: Mapping[str, Callable[[Builder, str], str]] = {
+    "exponential": lambda build, source: build.step(Map("exp"), source),
     "relu6": lambda build, source: build.step(Clip(0.0, 6.0), source),
     "hard_tanh": lambda build, source: build.step(Clip(-1.0, 1.0), source),
     "log_sigmoid": _log_sigmoid,

@@ -29,6 +29,7 @@ from glassnet.network import (
     Clip,
     Concatenate,
     Dense,
+    Map,
     Network,
     Normalise,
     PRelu,
@@ -239,6 +240,13 @@ def _clip(model: _Model, step: Step, sources: list[str], shape: Shape) -> str:
     return model.layer("ReLU", step.name, sources, max_value=highest, negative_slope=0.0, threshold=0.0)
 
 
+def _map(model: _Model, step: Step, sources: list[str], shape: Shape) -> str:
+    assert isinstance(step, Map)
+    if step.function != "exp":
+        raise _unfit(step, f": {step.function}")
+    return model.layer("Activation", step.name, sources, activation="exponential")
+
+
 def _reshape(model: _Model, step: Step, sources: list[str], shape: Shape) -> str:
     assert isinstance(step, Reshape)
     return model.layer("Reshape", step.name, sources, target_shape=list(step.shape))
@@ -291,6 +299,7 @@ _LAYERS: Mapping[str, Callable[[_Model, Step, list[str], Shape], str]] = {
     "activate": _activate,
     "scale_shift": _scale_shift,
     "clip": _clip,
+    "map": _map,
     "reshape": _reshape,
     "transpose": _transpose,
     "prelu": _prelu,
