@@ -240,7 +240,9 @@ def filled(made: Model, seed: int = 0) -> Model:
 
 def inputs(made: Model, rows: int = 7) -> list[np.ndarray[Any, Any]]:
     generator = np.random.default_rng(9)
-    return [generator.normal(0, 1.5, (rows, *tensor.shape[1:])).astype(tensor.dtype) for tensor in made.inputs]
+    # A Sequential rounds what it is given to float32, also where its layers compute in float64.
+    rows_of = [generator.normal(0, 1.5, (rows, *tensor.shape[1:])).astype("float32") for tensor in made.inputs]
+    return [values.astype(tensor.dtype) for values, tensor in zip(rows_of, made.inputs, strict=True)]
 
 
 def answers(made: Model, x: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:

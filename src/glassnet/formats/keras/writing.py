@@ -55,7 +55,8 @@ class _Model:
 
     network: Network
     layers: list[dict[str, Any]] = field(default_factory=list)
-    kept: list[tuple[str, str, list[Array]]] = field(default_factory=list)
+    kept: dict[str, tuple[str, list[Array]]] = field(default_factory=dict)
+    sources: dict[str, list[str]] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     shapes: dict[str, Shape] = field(default_factory=dict)
@@ -76,7 +77,8 @@ class _Model:
                 "inbound_nodes": [{"args": [tensors] if len(tensors) > 1 else tensors, "kwargs": {}}],
             }
         )
-        self.kept.append((kind, free, list(arrays)))
+        self.kept[free] = kind, list(arrays)
+        self.sources[free] = list(sources)
         return free
 
     def tensor(self, source: str) -> dict[str, Any]:
@@ -118,7 +120,8 @@ def write(network: Network) -> bytes:
                 "inbound_nodes": [],
             }
         )
-        model.kept.append(("InputLayer", name, []))
+        model.kept[name] = "InputLayer", []
+        model.sources[name] = []
         model.shapes[name] = entry.shape
         inputs.append([name, 0, 0])
     for step, sources in zip(network.steps, network.sources, strict=True):
@@ -169,7 +172,8 @@ def _weights(model: _Model) -> tuple[bytes, dict[str, str]]:
     counts: dict[str, int] = {}
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        for kind, name, arrays in model.kept:
+        for name in _in_keras_order(model.sources, [model.values[output] for output in model.network.outputs]):
+            kind, arrays = model.kept[name]
             stem = snake(kind)
             number = counts.setdefault(stem, 0)
             counts[stem] += 1
@@ -184,6 +188,30 @@ def _weights(model: _Model) -> tuple[bytes, dict[str, str]]:
                 file.create_dataset(places[id(array)], data=array)
             paths[name] = places[id(array)]
     return buffer.getvalue(), paths
+
+
+def _in_keras_order(sources: Mapping[str, Sequence[str]], outputs: Sequence[str]) -> list[str]:
+    """Return the layers that the outputs need, in the order in which Keras counts them (``map_graph``).
+
+    Those farthest from an output come first; of equally far ones, the one first met on the way back from the outputs.
+    """
+    met: dict[str, int] = {}
+    finished: list[str] = []
+    for output in outputs:
+        waiting = [(output, False)]
+        while waiting:
+            name, done = waiting.pop()
+            if done:
+                finished.append(name)
+            elif name not in met:
+                met[name] = len(met)
+                waiting.append((name, True))
+                waiting += [(source, False) for source in reversed(sources[name])]
+    depths = dict.fromkeys(met, 0)
+    for name in reversed(finished):
+        for source in sources[name]:
+            depths[source] = max(depths[source], depths[name] + 1)
+    return sorted(met, key=lambda name: (-depths[name], met[name]))
 
 
 # --- one step -----------------------------------------------------------------------------------------------
