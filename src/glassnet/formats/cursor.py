@@ -6,7 +6,7 @@ from glassnet.errors import FileFormatError, UnsafeFileError
 from glassnet.formats.pickle_rules import Budget
 
 # A file of 10,000 arrays takes some 200,000.
-_MOST_STEPS = 1_000_000
+_MOST_STEPS = 300_000
 # Learned parameters hardly compress; what grows more than this is made to fill a memory.
 _LARGEST_GROWTH = 50
 _ALWAYS_ALLOWED_BYTES = 1 << 24

@@ -150,7 +150,9 @@ def root(data: Data | memoryview) -> Node:
         cursor.take(1)
     if sizes != (_LARGEST_OFFSET_BYTES, _LARGEST_OFFSET_BYTES):
         raise FileFormatError(f"HDF5 with addresses and lengths of {sizes} bytes, expected 8 each")
-    cursor.take(32)  # base, extension or free space, end of file, driver information or root
+    if (base := cursor.uint(8)) not in (0, start):
+        raise FileFormatError(f"HDF5 whose addresses begin at byte {base:,}, expected {start:,}")
+    cursor.take(24)  # extension or free space, end of file, driver information or root
     if version < 2:
         cursor.take(8)
         return Node(source, cursor.address())
@@ -194,6 +196,7 @@ def _messages(source: Bytes, address: int) -> Iterator[Message]:
         cursor.take(4)
         blocks = [Cursor(source, cursor.take(size))]
         with_order = False
+    continued: set[int] = set()
     while blocks:
         block = blocks.pop(0)
         while block.left >= (4 if second else 8):
@@ -206,6 +209,9 @@ def _messages(source: Bytes, address: int) -> Iterator[Message]:
             name = _KINDS.get(kind, "")
             if name == "continuation":
                 start, length = content.uint(8), content.uint(8)
+                if start in continued:
+                    raise UnsafeFileError(f"byte {start}: an object header that goes on in itself")
+                continued.add(start)
                 part = Cursor(source, source.at(start).take(length))
                 if second:
                     if bytes(part.take(4)) != b"OCHK" or length < 8:

@@ -149,7 +149,7 @@ def _matrix(found: _Found, cursor: Cursor, name: str, depth: int) -> None:
             raise FileFormatError(f"struct '{shown(name)}' without the lengths of its names")
         step = int(width[0])
         fields = [names[at : at + step].split(b"\0")[0].decode("latin1") for at in range(0, len(names), step)]
-        _check_count(found, name, count * len(fields))
+        _check_count(found, name, count * max(1, len(fields)))
         for number in range(1, count + 1):
             for inner in fields:
                 _inner(found, cursor, f"{name}.{inner}" if count == 1 else f"{name}{number}.{inner}", depth)

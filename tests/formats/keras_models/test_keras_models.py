@@ -174,7 +174,7 @@ class Doubled(made.L.Layer):  # type: ignore[misc, name-defined]
         (lambda: made.L.LSTM(3), "FileFormatError", r"\(LSTM\): this kind of layer has no counterpart"),
         (lambda: made.L.Softmax(axis=1), "FileFormatError", "a softmax along another axis than the last"),
         (made.L.RMSNormalization, "FileFormatError", r"\(RMSNormalization\): this kind of layer"),
-        (lambda: made.L.Dense(3, activation="sparsemax"), "FileFormatError", "the activation 'sparsemax' is none"),
+        (lambda: made.L.Dense(3, activation="sparsemax"), "FileFormatError", "its activation 'sparsemax' is none"),
     ],
 )
 def test_what_has_no_counterpart_is_refused_by_name(layer: Any, kind: str, words: str, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from glassnet.activations import Activation, activation
+from glassnet.errors import UnsafeFileError
 from glassnet.formats.contents import shown
-from glassnet.formats.keras.config import Layer, Version
+from glassnet.formats.keras.config import CODE, Layer, Version
 from glassnet.network import Activate, Binary, Clip, Map
 
 if TYPE_CHECKING:
@@ -62,14 +63,18 @@ COMPOSED: Mapping[str, Callable[[Builder, str], str]] = {
 def chosen(layer: Layer, given: object) -> str:
     """Return the name of the activation that a layer's options give; raise FileFormatError, naming it, for another."""
     value = given
+    if isinstance(value, Mapping) and value.get("class_name") == "__lambda__":
+        raise UnsafeFileError(f"{layer.label}: its activation is a Python function, which {CODE}")
     if isinstance(value, Mapping) and value.get("class_name") == "function":
         value = value.get("config")
     if value is None:
         return "linear"
     if isinstance(value, str) and (value in DIRECT or value in COMPOSED):
         return value
-    what = f"'{shown(value)}'" if isinstance(value, str) else "something that is no name"
-    raise layer.wrong(f"the activation {what} is none that is known: {', '.join((*DIRECT, *COMPOSED))}")
+    if not isinstance(value, str):
+        raise layer.wrong("its activation is no name")
+    known = ", ".join((*DIRECT, *COMPOSED))
+    raise layer.wrong(f"its activation '{shown(value)}' is none that is known", hint=f"known: {known}")
 
 
 def direct(name: str, version: Version) -> Activation | None:

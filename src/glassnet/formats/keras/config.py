@@ -11,7 +11,7 @@ from glassnet.formats.contents import shown
 
 # Where the classes of Keras itself have lived, from version 1 to 3.
 _HOMES = ("keras", "tensorflow.keras", "tensorflow.python.keras", "tf_keras", "builtins")
-_CODE = "holds code, which is never run; put what it does into layers of its own and save the model anew"
+CODE = "holds code, which is never run; put what it does into layers of its own and save the model anew"
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Layer:
         name = name if isinstance(name, str) else ""
         module, registered = entry.get("module"), entry.get("registered_name")
         if kind == "Lambda":
-            raise UnsafeFileError(f"layer '{shown(name)}' is a Lambda, which {_CODE}")
+            raise UnsafeFileError(f"layer '{shown(name)}' is a Lambda, which {CODE}")
         if kind == "__lambda__":
-            raise UnsafeFileError(f"a Python function stands where a layer belongs, which {_CODE}")
+            raise UnsafeFileError(f"a Python function stands where a layer belongs, which {CODE}")
         own = module is None or (isinstance(module, str) and module.split(".")[0] == "keras") or module in _HOMES
         own = own or (isinstance(module, str) and module.startswith(_HOMES[1:4]))
         if not own or ">" in kind or (isinstance(registered, str) and ">" in registered):
