@@ -157,6 +157,8 @@ def _mat() -> Iterator[tuple[str, bytes]]:
         "a struct of 2^31 - 1 parts",
         mat(container("W", STRUCT, ((1 << 31) - 1, 1), element(5, struct.pack("<i", 4)) + element(1, b"a\0\0\0"))),
     )
+    nameless = element(5, struct.pack("<i", 4)) + element(1, b"")
+    yield "a struct of 2^60 parts without names", mat(container("W", STRUCT, (1 << 30, 1 << 30), nameless))
     yield (
         "a struct with names of no length",
         mat(container("W", STRUCT, (1, 1), element(5, struct.pack("<i", 0)) + element(1, b"a\0\0\0"))),
@@ -167,7 +169,10 @@ def _mat() -> Iterator[tuple[str, bytes]]:
     yield "cells in cells", mat(deep)
     yield "packed twice", mat(packed(packed(matrix("W1", one))))
     yield "a packed matrix that is broken", mat(struct.pack("<II", 15, 32) + b"\xff" * 32)
-    yield "a packed matrix that is cut off", mat(packed(matrix("W1", np.random.rand(9, 9)))[:-20] + bytes(20))
+    yield (
+        "a packed matrix that is cut off",
+        mat(packed(matrix("W1", np.random.default_rng(1).random((9, 9))))[:-20] + bytes(20)),
+    )
     yield "a bomb", mat(packed(matrix("W1", np.zeros((7_000_000, 6)))))
     yield "version 4", b"\0" * 200
     yield "version 7.3 without HDF5", mat(head=b"MATLAB 7.3 MAT-file").replace(b"\x00\x01IM", b"\x00\x02IM")

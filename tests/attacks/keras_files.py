@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import marshal
+import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -381,12 +382,22 @@ def _hdf5() -> Iterator[tuple[str, bytes]]:
         "NaN among the weights",
         legacy(OLD, _replaced(lambda group: group.create_dataset("kernel:0", data=np.full((3, 2), np.nan, "f4")))),
     )
+    yield "an object header that goes on in itself", _endless()
     for at, name in ((8, "superblock"), (13, "offset size"), (24, "place of addresses")):
         yield f"another {name}", good[:at] + b"\x7f" * 8 + good[at + 8 :]
     for signature in (b"TREE", b"HEAP", b"SNOD", b"GCOL"):
         yield f"another mark than {signature.decode()}", good.replace(signature, b"XXXX")
         at = good.find(signature)
         yield f"a {signature.decode()} full of ones", good[: at + 4] + b"\xff" * 40 + good[at + 44 :]
+
+
+def _endless() -> bytes:
+    """A first object header of one message: it goes on where that message is."""
+    good = bytearray(good_hdf5())
+    at = int.from_bytes(good[64:72], "little")  # the root's header, by its entry in the superblock
+    again = struct.pack("<HHB3xQQ", 0x10, 16, 0, at + 16, 24)
+    good[at : at + 40] = struct.pack("<BBHII4x", 1, 0, 2, 1, 24) + again
+    return bytes(good)
 
 
 def _upwards(file: Any) -> None:
