@@ -13,7 +13,11 @@ import numpy as np
 
 from glassnet import ACTIVATIONS, Dense, Input, Network
 from glassnet.activations import Array
+from glassnet.compiler.functions import ELEMENTWISE as KERNELS
 from glassnet.network import Activate, Clip
+
+# The activations that have a kernel.
+COMPILED = [name for name, entry in ACTIVATIONS.items() if name in KERNELS or not entry.elementwise]
 
 
 def values(seed: int, *shape: int, most: float = 1.0) -> Array:
@@ -73,7 +77,7 @@ def _deep() -> tuple[Network, Array]:
 
 
 NETWORKS: Mapping[str, tuple[Network, Array]] = MappingProxyType(
-    {**{name: _of(name) for name in ACTIVATIONS}, "pixels": _pixels(), "after": _after(), "deep": _deep()}
+    {**{name: _of(name) for name in COMPILED}, "pixels": _pixels(), "after": _after(), "deep": _deep()}
 )
 
 

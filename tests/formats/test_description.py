@@ -19,7 +19,28 @@ from glassnet.errors import ParametersError
 from glassnet.formats.assembly import assemble
 from glassnet.formats.contents import Contents, parsed_json
 from glassnet.formats.description import _FIELDS, HINTS, describe
-from glassnet.network import STEPS, Activate, Add, Clip, Concatenate, Multiply, Reshape, ScaleShift, Slice
+from glassnet.network import (
+    STEPS,
+    Activate,
+    Add,
+    ArgMax,
+    Binary,
+    Cast,
+    Clip,
+    Concatenate,
+    Constant,
+    Map,
+    MatMul,
+    Multiply,
+    Normalise,
+    PRelu,
+    Reduce,
+    Reshape,
+    ScaleShift,
+    Slice,
+    Take,
+    Transpose,
+)
 from glassnet.network.steps import Array
 
 SUFFIXES = (".npz", ".safetensors")
@@ -39,10 +60,22 @@ def everything() -> Network:
             Slice(0, 4, name="part"),
             Multiply(name="gate", sources=("part", "flat")),
             Add(name="sum", sources=("gate", "flat", "part")),
+            PRelu(random.normal(size=4), name="learned"),
+            Normalise(random.normal(size=4), random.normal(size=4), 1e-6, name="even"),
+            Map("abs", name="size"),
+            Constant(random.normal(size=4), name="same"),
+            Binary("maximum", name="most", sources=("size", "same")),
+            Take((3, 0, 0, 1), name="chosen"),
             Dense(random.normal(size=(4, 2)), random.normal(size=2), "softmax", name="W1"),
+            Reshape((4, 1), name="column", sources=("most",)),
+            Transpose((1, 0), name="row"),
+            MatMul(name="square", sources=("column", "row")),
+            Reduce("mean", (0, -1), name="mean"),
+            Cast("int32", name="whole"),
+            ArgMax(-2, name="place"),
         ],
         inputs=[Input((2, 2), name="pixels", scale=1 / 3, shift=-0.1), Input((2,), name="other")],
-        outputs=["W1", "sum"],
+        outputs=["W1", "sum", "whole", "place"],
     )
 
 
@@ -146,7 +179,7 @@ def test_unbroken_it_is_read() -> None:
         (lambda d, a: d["steps"][3].update(activation={"name": "reluu"}), "is none: unknown activation 'reluu'"),
         (lambda d, a: d["steps"][3].update(activation={"name": "relu", "slope": 1}), "has no parameter 'slope'"),
         (lambda d, a: d["steps"][3].update(activation={"name": "relu", "choice": 1}), "has no parameter 'choice'"),
-        (lambda d, a: d.update(inputs=[]), "is none: a network needs an input and an output, found 0 and 2"),
+        (lambda d, a: d.update(inputs=[]), "is none: a network needs an input and an output, found 0 and 4"),
         (lambda d, a: d.update(outputs=[]), "is none: a network needs an input and an output, found 2 and 0"),
         (lambda d, a: d["steps"][5].update(sources=["nobody"]), "is none: both: reads 'nobody'"),
         (lambda d, a: d.update(labels=[1.5, 2]), "has float where an integer belongs"),

@@ -7,7 +7,33 @@ import pytest
 
 from glassnet import ACTIVATIONS, Dense, Input, Network
 from glassnet.activations import Activation, Array, activation
-from glassnet.network import STEPS, Activate, Add, Clip, Concatenate, Multiply, Reshape, ScaleShift, Slice
+from glassnet.errors import OptionError
+from glassnet.network import (
+    BINARY,
+    FUNCTIONS,
+    REDUCTIONS,
+    STEPS,
+    Activate,
+    Add,
+    ArgMax,
+    Binary,
+    Cast,
+    Clip,
+    Concatenate,
+    Constant,
+    Map,
+    MatMul,
+    Multiply,
+    Normalise,
+    PRelu,
+    Reduce,
+    Reshape,
+    ScaleShift,
+    Slice,
+    Step,
+    Take,
+    Transpose,
+)
 from glassnet.training import (
     ARRAY_GRADIENTS,
     BACKWARD,
@@ -179,17 +205,95 @@ NETWORKS: dict[str, list[Network]] = {
             ]
         ),
     ],
+    "prelu": [
+        Network([dense(3, 4, seed=1), PRelu(random(4)), dense(4, 2, seed=2)]),
+        Network([dense(3, 4, seed=1), PRelu(0.3), dense(4, 2, seed=2)]),
+        Network([dense(3, 1, seed=1), PRelu(random(4)), dense(4, 2, seed=2)]),  # one value becomes four
+    ],
+    "normalise": [
+        Network([dense(3, 4, seed=1), Normalise(random(4), random(4, seed=5)), dense(4, 2, seed=2)]),
+        Network([dense(3, 4, seed=1), Normalise(random(3, 4), None, 0.1)], inputs=Input((3, 3))),
+    ],
+    "map": [
+        Network([dense(3, 4, "softplus", 1), Map(name), dense(4, 2, seed=2)])
+        for name, entry in FUNCTIONS.items()
+        if entry.slope
+    ],
+    "binary": [
+        Network(
+            [
+                dense(3, 4, "softplus", 1, name="a"),
+                dense(3, size, "softplus", 2, name="b", sources=("x",)),
+                Binary(name, sources=("a", "b")),
+            ]
+        )
+        for name, entry in BINARY.items()
+        if entry.slopes
+        for size in (1, 4)
+    ],
+    "matmul": [
+        Network(
+            [
+                dense(3, 8, seed=1),
+                Reshape((2, 2, 2), name="a"),
+                dense(3, 6, seed=2, sources=("x",)),
+                Reshape((2, 3), name="b"),
+                MatMul(sources=("a", "b")),
+            ]
+        )
+    ],
+    "constant": [
+        Network(
+            [dense(3, 4, "tanh", 1, name="z"), Constant(random(4), name="c"), Multiply(sources=("z", "c"))],
+        )
+    ],
+    "transpose": [
+        Network([dense(3, 24, seed=1), Reshape((2, 3, 4)), Transpose((2, 0, 1)), dense(3, 2, "tanh", seed=2)]),
+    ],
+    "take": [
+        Network([dense(3, 6, seed=1), Take((5, 0, 0)), dense(3, 2, seed=2)]),
+        Network([dense(3, 6, seed=1), Reshape((3, 2)), Take((2, 0), axis=0), dense(2, 2, seed=2)]),
+    ],
+    "reduce": [
+        Network([dense(3, 6, seed=1), Reshape((3, 2)), Reduce(name, axes), Activate("tanh")])
+        for name in REDUCTIONS
+        for axes in ((-1,), (0,), (0, 1))
+    ],
 }
+# Their answers are whole numbers, or may be.
+WITHOUT_SLOPE = {"argmax", "cast"}
 
 
 def test_every_kind_of_step_has_a_way_back_and_is_checked_here() -> None:
-    assert set(BACKWARD) == set(STEPS)
-    assert set(NETWORKS) == set(STEPS)
+    assert set(BACKWARD) == set(STEPS) - WITHOUT_SLOPE
+    assert set(NETWORKS) == set(BACKWARD)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (Cast("int8"), "cast1: a step of kind cast cannot be trained, because its slope is 0 everywhere"),
+        (ArgMax(), "argmax1: a step of kind argmax cannot be trained, because its slope is 0 everywhere"),
+        (Map("round"), "map1: the function round cannot be trained, because its slope is 0 everywhere"),
+        (
+            Binary("less", sources=("dense1", "dense1")),
+            "binary1: the function less cannot be trained, because its slope is 0 everywhere",
+        ),
+    ],
+)
+def test_what_has_no_slope_is_refused(step: Step, message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        Objective(Network([dense(3, 4), step]), MeanSquaredError())
+    assert str(caught.value) == message
+    before = Network([Reshape((3,)), Map("floor"), dense(3, 2)], inputs=X)  # no parameter moves it
+    assert_slopes_hold(before, 3 * random(5, 3), random(5, 2), MeanSquaredError())
 
 
 def test_every_kind_of_step_with_arrays_can_learn() -> None:
-    examples = [dense(2, 2), ScaleShift(2.0, 1.0), Activate("tanh"), Clip(0, 1), Reshape((2,)), Slice(0, 1)]
-    examples += [kind(sources=("a", "b")) for kind in (Concatenate, Add, Multiply)]
+    examples: list[Step] = [dense(2, 2), ScaleShift(2.0, 1.0), Activate("tanh"), Clip(0, 1), Reshape((2,)), Slice(0, 1)]
+    examples += [PRelu(), Normalise([1.0]), Map("abs"), Constant([1.0]), Transpose((0,)), Take((0,)), Reduce("sum")]
+    examples += [kind(sources=("a", "b")) for kind in (Concatenate, Add, Multiply, MatMul)]
+    examples += [Binary("divide", sources=("a", "b")), ArgMax(), Cast("int8")]
     assert {example.KIND for example in examples} == set(STEPS)
     assert {example.KIND for example in examples if example.arrays} == set(ARRAY_GRADIENTS)
 
