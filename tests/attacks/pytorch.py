@@ -281,8 +281,8 @@ def _sequences() -> Iterator[tuple[str, bytes]]:
     both = row(tensor(), tensor(of=storage(kind="DoubleStorage")))
     yield "one storage of two kinds", in_sequence(whole(both, 2))
     view = row(text("v"), integer(4), integer(1 << 40))
-    part = row(text("storage"), named("torch", "FloatStorage"), text("0"), text("cpu"), integer(8), view) + op.BINPERSID
-    yield "a part beyond its storage", in_sequence(state(tensor(of=part)))
+    beyond = row(text("storage"), named("torch", "FloatStorage"), text("0"), text("cpu"), integer(8), view)
+    yield "a part beyond its storage", in_sequence(state(tensor(of=beyond + op.BINPERSID)))
 
 
 # --- programs -----------------------------------------------------------------------------------------------

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 import glassnet
-from attacks import CANARY, archives, pickles, pytorch
+from attacks import CANARY, archives, containers, keras_files, pickles, pytorch
 
 TESTS = Path(__file__).parent.parent
 PACKAGE = Path(glassnet.__file__).parent.parent
 FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS | pytorch.ATTACKS
+FILES |= keras_files.ATTACKS | containers.ATTACKS
 MOST_MEGABYTES = 300
 
 Outcomes = dict[str, dict[str, Any]]
@@ -60,6 +61,8 @@ def test_there_are_enough() -> None:
     assert len(pickles.CODE) >= 40
     assert len(pickles.ATTACKS) - len(pickles.CODE) >= 100
     assert len(archives.ATTACKS) >= 80
+    assert len(containers.ATTACKS) >= 90
+    assert len(keras_files.ATTACKS) >= (160 if keras_files.h5py else 0)
     assert len(pytorch.CODE_IN_PYTORCH) >= 60
     assert len(pytorch.ATTACKS) - len(pytorch.CODE_IN_PYTORCH) >= 160
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import archives, pickles
+from attacks import archives, containers, keras_files, pickles
 from glassnet import Dense, GlassnetError, Network, load, save
 from glassnet.formats import FORMATS, inspect
 
@@ -23,13 +23,17 @@ def own_file(suffix: str) -> bytes:
         return path.read_bytes()
 
 
+FORMAT_OF = {"mat": "matlab"}
 SEEDS = [
     *(("pickle", pickle.dumps(pickles.parameters(), protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)),
     ("npz", archives.good_npz()),
     ("npz", own_file(".npz")),
     ("safetensors", archives.good_safetensors()),
     ("safetensors", own_file(".safetensors")),
+    *((FORMAT_OF.get(suffix, suffix), data) for suffix, files in containers.GOOD.items() for data in files),
 ]
+if keras_files.h5py is not None:
+    SEEDS += [("keras", keras_files.good_keras()), ("hdf5", keras_files.good_hdf5())]
 
 
 def read(format: str, data: bytes) -> None:

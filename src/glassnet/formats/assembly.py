@@ -29,6 +29,7 @@ from glassnet.formats.layers import (
     paired,
     select,
 )
+from glassnet.formats.mapped import blocks, give_back, turned
 from glassnet.formats.names import Module, modules_of
 from glassnet.formats.stacking import is_prelu, stacked
 from glassnet.network import Dense, Input, Network, Step
@@ -118,8 +119,7 @@ def _usable(arrays: Mapping[str, Array]) -> dict[str, Array]:
     for name, array in arrays.items():
         if id(array) in usable:
             continue
-        # NaN and infinity show in the extremes, and those need no second array.
-        if array.dtype.kind == "f" and not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        if array.dtype.kind == "f" and not _is_finite(array):
             wrong = ~np.isfinite(array)
             place = tuple(int(index) for index in np.unravel_index(wrong.argmax(), array.shape))
             raise ParametersError(
@@ -130,12 +130,21 @@ def _usable(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {name: usable[id(array)] for name, array in arrays.items()}
 
 
+def _is_finite(array: Array) -> bool:
+    """Tell whether NaN and infinity are absent: they show in the extremes, and those need no second array."""
+    for block in blocks(array):
+        if not (np.isfinite(block.min()) and np.isfinite(block.max())):
+            return False
+        give_back(block)
+    return True
+
+
 def _turned(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Return the arrays with the weights of dense steps transposed, for a format that has them the other way round."""
     steps = description.get("steps")
     listed = steps if isinstance(steps, list) else []
     dense = {str(step.get("weights")) for step in listed if isinstance(step, dict) and step.get("kind") == Dense.KIND}
-    return {name: array.T if name in dense else array for name, array in arrays.items()}
+    return {name: turned(array) if name in dense and array.ndim == 2 else array for name, array in arrays.items()}
 
 
 # --- any names ----------------------------------------------------------------------------------------------

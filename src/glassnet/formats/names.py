@@ -30,8 +30,10 @@ _WORDS = {
 _INPUTS_FIRST = {"kernel", "coef", "coefs"}
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _EDGES = "._/-: "
-# Of a policy that draws its actions: how widely. Its answer is the middle.
-_ASIDE = re.compile(r"(^|\.)(log_?stds?|std|num_batches_tracked)$", re.IGNORECASE)
+# How widely a policy draws its actions (its answer is the middle), counters, and the sizes of layers.
+_ASIDE = re.compile(
+    r"(^|\.)(log_?stds?|std|num_batches_tracked|(layer_?)?(sizes|dims|shapes))$", re.IGNORECASE | re.ASCII
+)
 
 RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(_|$)|in_proj_(weight|bias)$")
 
@@ -110,6 +112,11 @@ def _split(name: str) -> tuple[str, str, str]:
             before, after = bare[: match.start()].rstrip(_EDGES), bare[match.end() :].strip(_EDGES)
             return f"{before}.{after}".strip("."), _WORDS[word], word
     return name, "", ""
+
+
+def names_parameter(name: str) -> bool:
+    """Tell whether a name says that this is a weight or a bias."""
+    return bool(_split(name)[1])
 
 
 def in_order(modules: Iterable[Module]) -> list[Module]:

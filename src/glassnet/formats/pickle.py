@@ -6,15 +6,19 @@ names anything beyond what NumPy arrays, dicts, lists, tuples, texts and numbers
 
 from __future__ import annotations
 
+import itertools
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from glassnet.errors import OptionError, ParametersError, UnsafeFileError
 from glassnet.formats.assembly import assemble
-from glassnet.formats.contents import Contents, Global, file_data, shown
+from glassnet.formats.contents import MOST_ARRAYS, Contents, Global, file_data, shown
 from glassnet.formats.description import describe
+from glassnet.formats.names import names_parameter
 from glassnet.formats.pickle_arrays import Parcel, array_of_lists
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Budget
@@ -23,6 +27,9 @@ from glassnet.network.steps import Array
 
 # A list of numbers takes a byte of the file or more for each, but where one row stands in it many times.
 _FREE_NUMBERS = 1 << 16
+_MOST_DEEP = 6
+# Names of lists with an entry for each layer.
+_SERIES = ("weights", "biases", "coefs", "intercepts")
 
 
 def recognises(head: bytes) -> bool:
@@ -88,22 +95,49 @@ def _misfit(network: Network) -> str:
 
 
 def _arrays(found: Walk, budget: Budget) -> dict[str, Array]:
-    if not isinstance(found.value, dict):
+    if not isinstance(found.value, dict) and not _holds_arrays(found.value):
         raise ParametersError(
             f"expected a dict of arrays (W1, b1, W2, b2, …), found {type(found.value).__name__}",
             hint="pickle.dump({'W1': …, 'b1': …, 'W2': …, 'b2': …}, file)",
         )
-    arrays: dict[str, Array] = {}
-    for name, value in found.value.items():
-        if not isinstance(name, str):
-            raise ParametersError("expected a dict of arrays by name, found a key that is not a text")
-        array = value.array if isinstance(value, Parcel) else None
-        if isinstance(value, list):
-            array = array_of_lists(value, budget)
-        if array is None:
-            kind = "an array without numbers" if isinstance(value, Parcel) else type(value).__name__
-            raise ParametersError(
-                f"'{shown(name)}' is {kind}, expected a NumPy array or a list of equally long lists of numbers"
-            )
-        arrays[name] = array
-    return arrays
+    return dict(itertools.islice(_named(found.value, "", budget, 0), MOST_ARRAYS + 1))
+
+
+def _named(value: Any, name: str, budget: Budget, depth: int) -> Iterator[tuple[str, Array]]:
+    """Give the arrays in dicts and lists, under the keys and places that lead to them."""
+    if isinstance(value, Parcel) and value.array is not None:
+        yield name, value.array
+    elif (isinstance(value, dict) and depth < _MOST_DEEP) or _holds_arrays(value):
+        budget.spend(len(value))
+        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+            if not isinstance(key, str | int):
+                raise ParametersError("expected a dict of arrays by name, found a key that is not a text")
+            yield from _named(entry, f"{name}.{key}" if name else str(key), budget, depth + 1)
+    elif isinstance(value, list) and (array := array_of_lists(value, budget)) is not None:
+        yield name, array
+    elif isinstance(value, list) and name.rstrip("_") in _SERIES and all(isinstance(entry, list) for entry in value):
+        budget.spend(len(value))
+        for place, entry in enumerate(value):
+            yield from _named(entry, f"{name}.{place}", budget, depth + 1)
+    elif not _is_remark(value, name):
+        kind = "an array without numbers" if isinstance(value, Parcel) else type(value).__name__
+        raise ParametersError(
+            f"'{shown(name)}' is {kind}, expected a NumPy array or a list of equally long lists of numbers"
+        )
+
+
+def _holds_arrays(value: object) -> bool:
+    """Tell whether a list has arrays in it, or lists and dicts of them."""
+    if not isinstance(value, list | tuple):
+        return False
+    return any(
+        isinstance(entry, Parcel)
+        or (isinstance(entry, list | tuple) and any(isinstance(one, Parcel) for one in entry))
+        or (isinstance(entry, dict) and any(isinstance(one, Parcel) for one in entry.values()))
+        for entry in value
+    )
+
+
+def _is_remark(value: object, name: str) -> bool:
+    """Tell whether a single value beside the arrays is no parameter: a learning rate, the name of an activation."""
+    return isinstance(value, str | int | float | None) and not names_parameter(name)

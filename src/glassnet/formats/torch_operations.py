@@ -440,7 +440,7 @@ def _in_place(table: Mapping[str, Operation]) -> dict[str, Operation]:
 
 
 _ELEMENTWISE: Mapping[str, Operation] = {
-    **{name: _activation(name) for name in ("relu", "sigmoid", "tanh", "selu", "silu", "mish", "softsign", "exp")},
+    **{name: _activation(name) for name in ("relu", "sigmoid", "tanh", "selu", "silu", "mish", "softsign")},
     "leaky_relu": _activation("leaky_relu", negative_slope="slope"),
     "celu": _activation("celu", alpha="alpha"),
     "hardsigmoid": functools.partial(_activation("hard_sigmoid", slope="slope"), slope=1 / 6),
@@ -465,7 +465,7 @@ _ELEMENTWISE: Mapping[str, Operation] = {
     "neg": lambda graph, input: _mul(graph, input, -1),
     "square": lambda graph, input: graph.emit(Multiply, of=[input, input]),
     "rsqrt": _rsqrt,
-    **{name: _map(name) for name in ("log", "sqrt", "abs", "reciprocal", "erf", "sin", "cos", "sign", "floor")},
+    **{name: _map(name) for name in ("exp", "log", "sqrt", "abs", "reciprocal", "erf", "sin", "cos", "sign", "floor")},
     **{name: _map(name) for name in ("ceil", "round")},
     "trunc": _map("truncate"),
 }

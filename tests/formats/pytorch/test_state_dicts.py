@@ -20,8 +20,8 @@ import glassnet
 from glassnet.errors import OptionError, ParametersError, UnsafeFileError
 from glassnet.formats import inspect
 
-torch = pytest.importorskip("torch", reason="PyTorch is in the interop extra")
-nn = torch.nn
+torch: Any = pytest.importorskip("torch", reason="PyTorch is in the interop extra")
+nn: Any = torch.nn
 
 CONTAINERS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 
@@ -58,7 +58,7 @@ def linear(*sizes: int, activation: Any = nn.ReLU, **options: Any) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
-class Policy(nn.Module):  # type: ignore[misc]
+class Policy(nn.Module):
     """Two networks side by side, and how widely the first draws."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Policy(nn.Module):  # type: ignore[misc]
         return self.actor(x)
 
 
-class Named(nn.Module):  # type: ignore[misc]
+class Named(nn.Module):
     """Layers by words, registered in their order; their normalisations behind all of them."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Named(nn.Module):  # type: ignore[misc]
         return self.out(torch.relu(self.bn2(self.fc2(torch.relu(self.bn1(self.fc1(x)))))))
 
 
-class Blocks(nn.Module):  # type: ignore[misc]
+class Blocks(nn.Module):
     """Twelve layers in a list of their own modules."""
 
     def __init__(self) -> None:
