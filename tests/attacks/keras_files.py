@@ -11,6 +11,7 @@ import json
 import marshal
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -325,6 +326,11 @@ def _virtual(group: Any) -> None:
     group.create_virtual_dataset("kernel:0", made)
 
 
+def _odd(group: Any) -> None:
+    made = group.create_dataset("kernel:0", (3, 2), "f4", chunks=(3, 2), compression="gzip", shuffle=True)
+    made.id.write_direct_chunk((0, 0), zlib.compress(bytes(23)))
+
+
 def _sparse(group: Any) -> None:
     group.create_dataset("kernel:0", (1 << 40, 2), "f4", chunks=(1 << 20, 2))
 
@@ -382,6 +388,7 @@ def _hdf5() -> Iterator[tuple[str, bytes]]:
         "NaN among the weights",
         legacy(OLD, _replaced(lambda group: group.create_dataset("kernel:0", data=np.full((3, 2), np.nan, "f4")))),
     )
+    yield "a shuffled chunk of odd length", legacy(OLD, _replaced(_odd))
     yield "an object header that goes on in itself", _endless()
     for at, name in ((8, "superblock"), (13, "offset size"), (24, "place of addresses")):
         yield f"another {name}", good[:at] + b"\x7f" * 8 + good[at + 8 :]

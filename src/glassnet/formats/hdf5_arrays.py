@@ -268,6 +268,8 @@ def _chunked(
 def _unpacked(content: memoryview, pipeline: Sequence[str], itemsize: int, size: int) -> bytes | memoryview:
     for name in reversed(pipeline):
         if name == "shuffle":
+            if len(content) % itemsize:
+                raise FileFormatError(f"a chunk of {len(content):,} bytes where numbers of {itemsize} belong")
             content = memoryview(np.frombuffer(content, np.uint8).reshape(itemsize, -1).T.tobytes())
             continue
         try:
