@@ -38,7 +38,9 @@ def hdf5(fill: Callable[[Any], None], **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def layer(kind: str, name: str, module: str = "keras.layers", registered: str | None = None, **config: Any) -> Config:
+def layer(
+    kind: str, name: str, module: str | None = "keras.layers", registered: str | None = None, **config: Any
+) -> Config:
     return {
         "module": module,
         "class_name": kind,
@@ -326,6 +328,13 @@ def _virtual(group: Any) -> None:
     group.create_virtual_dataset("kernel:0", made)
 
 
+def _holding(value: Any) -> Callable[[Any], None]:
+    def fill(group: Any) -> None:
+        group.create_dataset("kernel:0", data=value)
+
+    return fill
+
+
 def _odd(group: Any) -> None:
     made = group.create_dataset("kernel:0", (3, 2), "f4", chunks=(3, 2), compression="gzip", shuffle=True)
     made.id.write_direct_chunk((0, 0), zlib.compress(bytes(23)))
@@ -360,10 +369,7 @@ def _hdf5() -> Iterator[tuple[str, bytes]]:
         "ragged lists": np.array([np.ones(2), np.ones(3)], dtype=h5py.vlen_dtype("f4")),
     }
     for name, value in kinds.items():
-        yield (
-            f"an array of {name}",
-            legacy(OLD, _replaced(lambda group, value=value: group.create_dataset("kernel:0", data=value))),
-        )
+        yield f"an array of {name}", legacy(OLD, _replaced(_holding(value)))
     yield "a group in a dataset's place", legacy(OLD, _replaced(lambda group: group.create_group("kernel:0")))
     yield (
         "an empty dataset",

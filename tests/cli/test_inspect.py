@@ -15,6 +15,9 @@ import glassnet
 from cli.conftest import Run
 
 
+INPUT = {"name": "x", "shape": [3], "scale": 1.0, "shift": 0.0}
+
+
 class Command:
     """What a pickle of this asks for when it is loaded: a file called ``executed``."""
 
@@ -49,7 +52,7 @@ def test_json(run: Run, book: Path) -> None:
     assert all(wanted["allowed"] for wanted in found["globals"])
     assert {"name": "W1", "shape": [3, 4], "dtype": "float32"} in found["arrays"]
     network = found["network"]
-    assert (network["parameters"], network["inputs"]) == (26, [{"name": "x", "shape": [3]}])
+    assert (network["parameters"], network["inputs"]) == (26, [INPUT])
     assert network["steps"][0] == {
         "name": "dense1",
         "kind": "dense",
@@ -69,7 +72,7 @@ def test_a_network_saved_by_glassnet(run: Run, small: Path) -> None:
 
 
 def test_the_hint_is_shown(run: Run, tmp_path: Path) -> None:
-    np.savez(tmp_path / "net.npz", W1=np.ones((4, 3)), b1=np.zeros(4), W2=np.ones((2, 4)), b2=np.zeros(2))
+    np.savez(tmp_path / "net.npz", **{"fc.weight": np.ones((4, 3)), "fc.bias": np.zeros(4)})  # type: ignore[arg-type]
     done = run("inspect", "net.npz")
     assert done.returncode == 1
     assert "\n\nhint: " in done.stderr

@@ -154,7 +154,7 @@ def test_what_was_folded_is_noted(tmp_path: Path) -> None:
     assert "sequential/batch_normalization" in assumed.replace("_1", "").replace("_2", "") or "folded" in assumed
 
 
-class Doubled(made.L.Layer):  # type: ignore[misc, name-defined]
+class Doubled(made.L.Layer):  # type: ignore[misc]
     """A layer of somebody's own."""
 
     def call(self, x: Any) -> Any:
@@ -186,7 +186,7 @@ def test_what_has_no_counterpart_is_refused_by_name(layer: Any, kind: str, words
 
 
 def test_a_subclass_keeps_only_code() -> None:
-    class Own(made.keras.Model):  # type: ignore[misc, name-defined]
+    class Own(made.keras.Model):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
             return x
 
