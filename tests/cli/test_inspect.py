@@ -14,7 +14,6 @@ import pytest
 import glassnet
 from cli.conftest import Run
 
-
 INPUT = {"name": "x", "shape": [3], "scale": 1.0, "shift": 0.0}
 
 
