@@ -6,13 +6,14 @@ import json
 import pickle as op
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attacks import CANARY
 from attacks.archives import CENTRAL, END, LOCAL, patched, streamed_zip, zipped
 from attacks.pickles import CODE, COMMAND, PROGRAM, call, data, get, integer, named, put, row, text, whole
 
+NOTHING: Mapping[str, bytes] = {}
 MAGIC = 0x1950A86A20F9469CFC6C
 EIGHT = bytes(32)  # eight numbers in float32
 
@@ -37,7 +38,7 @@ def state(value: bytes, name: str = "fc.weight") -> bytes:
     return whole(op.EMPTY_DICT + text(name) + value + op.SETITEM, 2)
 
 
-def in_zip(pickled: bytes, storages: dict[str, bytes] | None = None, **more: bytes) -> bytes:
+def in_zip(pickled: bytes, storages: Mapping[str, bytes] | None = None, more: Mapping[str, bytes] = NOTHING) -> bytes:
     found = {"0": EIGHT} if storages is None else storages
     members = {"archive/data.pkl": pickled, "archive/byteorder": b"little"}
     members |= {f"archive/data/{key}": content for key, content in found.items()}
@@ -255,12 +256,14 @@ def _archives() -> Iterator[tuple[str, bytes]]:
     yield "a bomb", streamed_zip("archive/data.pkl", state(tensor())[:-1], 400 << 20)
     yield "a bomb within its bounds", streamed_zip("archive/data.pkl", op.PROTO + b"\x02", 12 << 20)
     yield "20,000 members", zipped({f"archive/data/{number}": b"" for number in range(20_000)})
-    yield "a byte order of its own", in_zip(state(tensor()), byteorder=b"middle")
-    yield "a description that is deep", in_zip(state(tensor()), **{"glassnet.json": b'{"a":' * 100_000})
-    yield "a description of nothing", in_zip(state(tensor()), **{"glassnet.json": b"{}"})
+    yield "a byte order of its own", in_zip(state(tensor()), more={"byteorder": b"middle"})
+    yield "a description that is deep", in_zip(state(tensor()), more={"glassnet.json": b'{"a":' * 100_000})
+    yield "a description of nothing", in_zip(state(tensor()), more={"glassnet.json": b"{}"})
     yield (
         "a description whose steps are numbers",
-        in_zip(state(tensor()), **{"glassnet.json": b'{"version": 1, "steps": [1, {"kind": "dense", "weights": []}]}'}),
+        in_zip(
+            state(tensor()), more={"glassnet.json": b'{"version": 1, "steps": [1, {"kind": "dense", "weights": []}]}'}
+        ),
     )
     yield "a zip in a zip", zipped({"archive/data.pkl": good, "archive/data/0": EIGHT})
 
@@ -377,6 +380,15 @@ def _exports() -> Iterator[tuple[str, bytes]]:
         exported(program(input_specs=[{"parameter": {"arg": {"name": "p"}, "parameter_name": "v"}}])),
     )
     yield "an input of two kinds", exported(program(input_specs=[{"parameter": {}, "buffer": {}}]))
+    yield "an output without an argument", exported(program(output_specs=[{"user_output": {"brg": 1}}]))
+    yield "an output that is a number", exported(program(output_specs=[{"user_output": 5}]))
+    yield "an input that is a number", exported(program(input_specs=[{"user_input": 5}]))
+    yield "inputs that are numbers", exported(program(input_specs=[5]))
+    yield "an input whose sizes are numbers", exported(program(tensor_values={"x": {"sizes": [5, 4]}}))
+    yield (
+        "arguments that are numbers",
+        exported(program(nodes=[{"target": "torch.ops.aten.relu.default", "inputs": [5]}])),
+    )
     yield "an output that changes a buffer", exported(program(output_specs=[{"buffer_mutation": {}}]))
     yield "weights outside of the archive", exported(program(), path_name="../../../etc/passwd")
     yield "weights that are a pickle", exported(program(), use_pickle=True)
@@ -387,9 +399,33 @@ def _exports() -> Iterator[tuple[str, bytes]]:
     yield "a size that is a text", exported(program(), sizes=["2", "4"])
 
 
+def _plain() -> Iterator[tuple[str, bytes]]:
+    """Tensors in a plain pickle, each storage a file of its own."""
+    load = named("torch.storage", "_load_from_bytes")
+
+    def of(content: bytes) -> bytes:
+        return state(tensor(of=call(load, data(content))))
+
+    whole_storage = in_sequence(whole(storage(), 2))
+    yield "a storage cut off", of(whole_storage[:-40])
+    yield "a storage that is a zip", of(in_zip(state(tensor())))
+    yield "a storage that is a state_dict", of(in_sequence(state(tensor())))
+    yield "a storage that is nothing", of(b"")
+    yield "a storage that asks for code", of(in_sequence(CODE["os.system by GLOBAL"]))
+    nested = whole_storage
+    for _ in range(20):
+        nested = in_sequence(whole(call(load, data(nested)), 2))
+    yield "a storage in a storage, 20 deep", of(nested)
+    yield "no tensor of it", whole(call(load, data(whole_storage)), 2)
+
+
 _ALL = (*_lies(), *_archives(), *_sequences(), *_scripts(), *_exports())
 CODE_IN_PYTORCH = {f"{name}.pt": content for name, content in _code()}
-ATTACKS = {**CODE_IN_PYTORCH, **{f"{name}.pt": content for name, content in _ALL}}
+ATTACKS = {
+    **CODE_IN_PYTORCH,
+    **{f"{name}.pt": content for name, content in _ALL},
+    **{f"{name} in a pickle.pkl": content for name, content in _plain()},
+}
 GOOD = {
     "a zip.pt": in_zip(state(tensor())),
     "a sequence.pt": in_sequence(state(tensor())),

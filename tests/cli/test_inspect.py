@@ -71,7 +71,7 @@ def test_a_network_saved_by_glassnet(run: Run, small: Path) -> None:
 
 
 def test_the_hint_is_shown(run: Run, tmp_path: Path) -> None:
-    np.savez(tmp_path / "net.npz", **{"fc.weight": np.ones((4, 3)), "fc.bias": np.zeros(4)})  # type: ignore[arg-type]
+    np.savez(tmp_path / "net.npz", **{"fc1.weight": np.ones((4, 3)), "fc2.weight": np.ones((2, 4))})  # type: ignore[arg-type]
     done = run("inspect", "net.npz")
     assert done.returncode == 1
     assert "\n\nhint: " in done.stderr

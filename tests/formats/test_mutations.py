@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import archives, containers, keras_files, pickles
+from attacks import archives, containers, keras_files, pickles, pytorch
 from glassnet import Dense, GlassnetError, Network, load, save
 from glassnet.formats import FORMATS, inspect
 
@@ -28,6 +28,8 @@ SEEDS = [
     *(("pickle", pickle.dumps(pickles.parameters(), protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)),
     ("npz", archives.good_npz()),
     ("npz", own_file(".npz")),
+    *(("pytorch", content) for content in pytorch.GOOD.values()),
+    ("pytorch", own_file(".pt")),
     ("safetensors", archives.good_safetensors()),
     ("safetensors", own_file(".safetensors")),
     *((FORMAT_OF.get(suffix, suffix), data) for suffix, files in containers.GOOD.items() for data in files),

@@ -11,7 +11,7 @@ array([11.5])
 from glassnet.formats.contents import Contents, Global
 from glassnet.formats.files import ArrayInfo, Inspection, inspect, load, save
 from glassnet.formats.keras.live import from_keras
-from glassnet.formats.live_torch import from_torch
+from glassnet.formats.pytorch.live import from_torch
 from glassnet.formats.table import FORMATS, Format, format_to_write
 
 __all__ = [

@@ -22,6 +22,7 @@ from glassnet.formats.names import names_parameter
 from glassnet.formats.pickle_arrays import Parcel, array_of_lists
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Budget
+from glassnet.formats.pytorch import sequence
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
@@ -44,6 +45,8 @@ def read(path: Path) -> Contents:
     """
     data = file_data(path)
     found = walk(data)
+    if sequence.concerns(found.globals):
+        return sequence.of_plain_pickle(data)
     for wanted in found.globals:
         if not wanted.allowed:
             raise UnsafeFileError(

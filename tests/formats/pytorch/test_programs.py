@@ -28,7 +28,7 @@ pytestmark = [
 
 
 # TorchScript reads annotations and knows no Any, so the forwards have none.
-class Residual(nn.Module):
+class Residual(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.a, self.b, self.c = nn.Linear(6, 5), nn.Linear(5, 5), nn.Linear(10, 2)
@@ -39,7 +39,7 @@ class Residual(nn.Module):
         return F.log_softmax(self.c(torch.cat([h, g], dim=1)), dim=1)
 
 
-class Shapes(nn.Module):
+class Shapes(nn.Module):  # type: ignore[misc]
     """Views, parts, sums, and three answers."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Shapes(nn.Module):
         return p.mean(dim=1, keepdim=True) - q**2, x[:, 2:4], x.tanh().unsqueeze(1).squeeze(1)
 
 
-class Listed(nn.Module):
+class Listed(nn.Module):  # type: ignore[misc]
     """Layers in a list, activations by hand, the input scaled by a buffer."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Listed(nn.Module):
         return x
 
 
-class Arithmetic(nn.Module):
+class Arithmetic(nn.Module):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.a = nn.Linear(6, 4)
@@ -83,7 +83,7 @@ class Arithmetic(nn.Module):
         return torch.maximum(low, torch.rsqrt(y.pow(2) + 1.0)) + y.sin() - y.cos(), (1.0 - low).sum(dim=-1)
 
 
-class Dueling(nn.Module):
+class Dueling(nn.Module):  # type: ignore[misc]
     """An advantage about its mean, beside a value."""
 
     def __init__(self) -> None:
@@ -192,7 +192,7 @@ def test_a_row_without_a_batch(tmp_path: Path) -> None:
 
 
 def test_several_inputs(tmp_path: Path) -> None:
-    class Critic(nn.Module):
+    class Critic(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.a = nn.Linear(5, 1)
@@ -285,7 +285,7 @@ def test_a_live_module_that_has_no_step_is_named(module: Any, words: str) -> Non
 
 
 def test_a_live_module_that_cannot_be_followed() -> None:
-    class Branching(nn.Module):
+    class Branching(nn.Module):  # type: ignore[misc]
         def forward(self, x):  # type: ignore[no-untyped-def]
             return x if x.sum() > 0 else -x
 
@@ -295,6 +295,7 @@ def test_a_live_module_that_cannot_be_followed() -> None:
 
 
 def test_what_is_no_module() -> None:
-    for thing in (5, nn.Linear, {"0.weight": torch.ones(1)}):
+    things: tuple[Any, ...] = (5, nn.Linear, {"0.weight": torch.ones(1)})
+    for thing in things:
         with pytest.raises(OptionError, match=r"from_torch: expected a torch\.nn\.Module, found"):
             from_torch(thing)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
+import os
 import pathlib
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -58,7 +60,7 @@ def linear(*sizes: int, activation: Any = nn.ReLU, **options: Any) -> Any:
     return nn.Sequential(*layers[:-1])
 
 
-class Policy(nn.Module):
+class Policy(nn.Module):  # type: ignore[misc]
     """Two networks side by side, and how widely the first draws."""
 
     def __init__(self) -> None:
@@ -71,7 +73,7 @@ class Policy(nn.Module):
         return self.actor(x)
 
 
-class Named(nn.Module):
+class Named(nn.Module):  # type: ignore[misc]
     """Layers by words, registered in their order; their normalisations behind all of them."""
 
     def __init__(self) -> None:
@@ -83,7 +85,7 @@ class Named(nn.Module):
         return self.out(torch.relu(self.bn2(self.fc2(torch.relu(self.bn1(self.fc1(x)))))))
 
 
-class Blocks(nn.Module):
+class Blocks(nn.Module):  # type: ignore[misc]
     """Twelve layers in a list of their own modules."""
 
     def __init__(self) -> None:
@@ -277,6 +279,17 @@ def test_compressed_and_without_checksums(tmp_path: Path) -> None:
         compare(glassnet.load(saved(net.state_dict(), path), activation="relu"), net)
     finally:
         torch.serialization.set_crc32_options(True)
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+def test_tensors_in_a_plain_pickle(protocol: int, tmp_path: Path) -> None:
+    net = ready(linear(3, 4, 2))
+    (tmp_path / "net.pkl").write_bytes(pickle.dumps({"epoch": 1, "model": net.state_dict()}, protocol))
+    compare(glassnet.load(tmp_path / "net.pkl", activation="relu"), net)
+    hostile = pickle.dumps({"a": net.state_dict(), "b": os.system}, protocol)
+    (tmp_path / "net.pkl").write_bytes(hostile)
+    with pytest.raises(UnsafeFileError, match=r"asks for '(posix|nt)\.system', which no parameters need"):
+        glassnet.load(tmp_path / "net.pkl", activation="relu")
 
 
 # --- what has to be said ------------------------------------------------------------------------------------

@@ -21,9 +21,9 @@ import numpy as np
 from glassnet.errors import FileFormatError, ParametersError
 from glassnet.formats.contents import Contents, shown
 from glassnet.formats.pickle_rules import Record
-from glassnet.formats.torch_graph import ROWS, Graph, Rows, Value, computed_in
-from glassnet.formats.torch_operations import OPERATIONS
-from glassnet.formats.torch_tensors import Storages, Tensor
+from glassnet.formats.pytorch.graph import ROWS, Graph, Rows, Value, computed_in
+from glassnet.formats.pytorch.operations import OPERATIONS
+from glassnet.formats.pytorch.tensors import Storages, Tensor
 from glassnet.formats.zips import Archive
 from glassnet.network import Input, Network
 from glassnet.network.steps import Array, frozen_parameters
@@ -33,7 +33,7 @@ _NO_FILE = ""
 _MOST_CHARACTERS = 1 << 18
 _MOST_NESTED = 60
 _MOST_CALLS = 200
-_MOST_STATEMENTS = 100_000
+_MOST_STATEMENTS = 20_000
 _MOST_SIZES = 24
 
 
@@ -52,7 +52,7 @@ def read(archive: Archive, folder: str, module: object, constants: object, stora
     arrays = dict(_arrays(module, "", storages, 0))
     program = _Program(archive, folder, constants, storages)
     network = _followed(program, module, arrays)
-    return Contents(arrays, network=network, notes=("a TorchScript program: its activations are its own",))
+    return Contents(arrays, network=network)
 
 
 def _arrays(module: Record, prefix: str, storages: Storages, depth: int) -> Iterator[tuple[str, Array]]:

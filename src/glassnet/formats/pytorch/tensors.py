@@ -38,6 +38,7 @@ _STORAGES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": BFLOAT16, "Long": "int64", "Int": "int32",
     "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool", "Untyped": "",
 }  # fmt: skip
+_FREE_BYTES = 1 << 20
 # Kinds that are known by name, so that a file may hold them, but are no parameters that a network here can use.
 _OTHER_STORAGES = ("QInt8", "QUInt8", "QInt32", "QUInt4x2", "QUInt2x4", "ComplexFloat", "ComplexDouble")
 _OTHER_DTYPES = ("complex64", "complex128", "float8_e4m3fn", "float8_e5m2", "qint8", "quint8", "qint32")
@@ -69,6 +70,11 @@ class Ordered(dict[Any, Any], Built):
 
     def build(self, state: object, source: Source) -> None:
         """Leave the state aside: it says nothing about parameters."""
+
+
+def budget_for(length: int) -> Budget:
+    """Return how many bytes of tensors a file of this length may have: those that overlap are few."""
+    return Budget(2 * length + _FREE_BYTES)
 
 
 class Storages:
@@ -259,9 +265,11 @@ def record_of(name: str) -> type[Record] | None:
     return Record if name in _RECORDS or name.startswith("__torch__.") else None
 
 
-def rules(persistent: Callable[[object], object]) -> Rules:
-    """Return the rules of PyTorch's pickles; ``persistent`` answers for the storages."""
-    return Rules(CALLS, record_of, persistent)
+def rules(
+    persistent: Callable[[object], object] | None, more: Mapping[tuple[str, str], Call] = MappingProxyType({})
+) -> Rules:
+    """Return the rules of PyTorch's pickles; ``persistent`` answers for the storages, ``more`` are further calls."""
+    return Rules({**CALLS, **more}, record_of, persistent)
 
 
 def could_do_harm(wanted: Global) -> bool:

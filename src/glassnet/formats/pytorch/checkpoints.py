@@ -15,7 +15,7 @@ from glassnet.errors import FileFormatError, ParametersError, UnsafeFileError
 from glassnet.formats.contents import MOST_ARRAYS, Contents, shown
 from glassnet.formats.pickle_arrays import Parcel
 from glassnet.formats.pickle_machine import Walk
-from glassnet.formats.torch_tensors import Storages, Tensor, could_do_harm
+from glassnet.formats.pytorch.tensors import Storages, Tensor, could_do_harm
 from glassnet.network.steps import Array
 
 _MODULES = "torch.nn.modules."

@@ -16,8 +16,8 @@ import numpy as np
 
 from glassnet.errors import MissingLibraryError, OptionError, ParametersError
 from glassnet.formats.contents import shown
-from glassnet.formats.torch_graph import Graph, Value, computed_in
-from glassnet.formats.torch_operations import OPERATIONS
+from glassnet.formats.pytorch.graph import Graph, Value, computed_in
+from glassnet.formats.pytorch.operations import OPERATIONS
 from glassnet.network import Input, Network
 from glassnet.network.steps import Array, frozen_parameters
 

@@ -13,9 +13,9 @@ from typing import Any
 from glassnet.errors import FileFormatError, ParametersError
 from glassnet.formats.contents import Contents, parsed_json, shown
 from glassnet.formats.pickle_rules import Budget
-from glassnet.formats.torch_graph import ROWS, Graph, Rows, computed_in
-from glassnet.formats.torch_operations import OPERATIONS
-from glassnet.formats.torch_tensors import BFLOAT16, Storage, Storages, tensor_at
+from glassnet.formats.pytorch.graph import ROWS, Graph, Rows, computed_in
+from glassnet.formats.pytorch.operations import OPERATIONS
+from glassnet.formats.pytorch.tensors import BFLOAT16, Storage, Storages, tensor_at
 from glassnet.formats.zips import Archive
 from glassnet.network import Input
 from glassnet.network.steps import Array, frozen_parameters
@@ -25,6 +25,8 @@ _DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 12: "bool",
     13: BFLOAT16, 28: "uint16",
 }  # fmt: skip
+# How an argument is given, in the schema's ArgumentKind.
+_BY_NAME = 2
 _NO_ANSWER = ("_assert_scalar", "_assert_async", "_assert_tensor_metadata", "sym_constrain_range_for_size")
 
 
@@ -52,9 +54,9 @@ def read(archive: Archive, folder: str, budget: Budget, order: str) -> Contents:
     values: dict[str, Any] = {**known, **{value.name: value for value in builder.values}}
     for node in _member(graph, "nodes", list):
         _run(node, builder, values)
-    answers = [_value(spec["user_output"]["arg"], values) for spec in _outputs(signature)]
+    answers = [_value(_member(_member(spec, "user_output", dict), "arg", dict), values) for spec in _outputs(signature)]
     network = builder.network(answers)
-    return Contents(arrays, network=network, notes=("a program of torch.export: its activations are its own",))
+    return Contents(arrays, network=network)
 
 
 def _arrays(archive: Archive, folder: str, kind: str, budget: Budget, order: str) -> dict[str, Array]:
@@ -84,19 +86,19 @@ def _inputs(
     sizes = _member(graph, "tensor_values", dict)
     for spec in _member(signature, "input_specs", list):
         [kind] = spec if isinstance(spec, dict) and len(spec) == 1 else [""]
+        entry = _member(spec, kind, dict)
         if kind == "user_input":
-            name = _member(_member(_member(spec[kind], "arg", dict), "as_tensor", dict), "name", str)
-            listed = _member(_member(sizes, name, dict), "sizes", list)
-            inputs[name] = [_whole(size) if "as_int" in size else 0 for size in listed]
+            name = _member(_member(_member(entry, "arg", dict), "as_tensor", dict), "name", str)
+            inputs[name] = [_size(size) for size in _member(_member(sizes, name, dict), "sizes", list)]
             if 0 in inputs[name][1:]:
                 raise ParametersError(f"input '{shown(name)}' has a size that is not fixed, beside its rows")
-        elif f"{kind}_name" in (entry := spec.get(kind, {})):
+        elif f"{kind}_name" in entry:
             key = _member(entry, f"{kind}_name", str)
-            if key not in arrays:
-                if "num_batches_tracked" in key:
-                    continue
+            if key in arrays:
+                name = _member(_member(entry, "arg", dict), "name", str)
+                parameters[name] = frozen_parameters(arrays[key], key)
+            elif "num_batches_tracked" not in key:
                 raise ParametersError(f"array '{shown(key)}' is missing: the program needs it")
-            parameters[_member(_member(entry, "arg", dict), "name", str)] = frozen_parameters(arrays[key], key)
         else:
             raise ParametersError(f"an input of kind '{shown(str(kind))}', expected parameters, buffers and tensors")
     return parameters, inputs
@@ -124,10 +126,10 @@ def _run(node: object, builder: Graph, values: dict[str, Any]) -> None:
     arguments, options = [], {}
     for entry in _member(node, "inputs", list):
         value = _value(_member(entry, "arg", dict), values)
-        if entry.get("kind", 1) == 1:
-            arguments.append(value)
-        else:
+        if entry.get("kind") == _BY_NAME:
             options[_member(entry, "name", str)] = value
+        else:
+            arguments.append(value)
     if name == "sym_size" or target.startswith("_operator."):
         answer: Any = _counted(builder, name, arguments)
     else:
@@ -187,6 +189,14 @@ def _value(argument: object, values: Mapping[str, Any]) -> Any:
         case {"as_scalar_type": _} | {"as_memory_format": _} | {"as_layout": _} | {"as_device": _}:
             return None
     raise ParametersError(f"an argument of a kind that no dense network needs: {shown(str(argument), 60)}")
+
+
+def _size(entry: object) -> int:
+    """Return a size of an input, 0 where it is any."""
+    match entry:
+        case {"as_expr": _}:
+            return 0
+    return _whole(entry)
 
 
 def _whole(entry: object) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import ParametersError
-from glassnet.formats.torch_graph import ROWS, Graph, Operation, Rows, Value, known
+from glassnet.formats.pytorch.graph import ROWS, Graph, Operation, Rows, Value, known
 from glassnet.network import (
     Activate,
     Add,
