@@ -1,7 +1,7 @@
 """Writes docs/reference/formats.md from the table of formats and from trials.
 
-Run it as ``python docs/make_formats_reference.py``. What a format is read for is said in ``READ``, one entry a format; the matrix of what is written is found by saving
-networks and loading them again.
+Run it as ``python docs/make_formats_reference.py``. What a format is read for is said in ``READ``, one entry a format;
+the matrix of what is written is found by saving networks and loading them again.
 """
 
 from __future__ import annotations
@@ -138,9 +138,9 @@ def trial(network: Network, suffix: str) -> str:
             again = load(path)
         except GlassnetError:
             return "–"
-        answers = [np.hstack([np.atleast_2d(part) for part in _listed(each(*x))]) for each in (network, again)]
-    if not np.array_equal(*answers):
-        return "–" if not np.allclose(*answers, rtol=1e-5, atol=1e-6) else "to rounding"
+        before, after = (np.hstack([np.atleast_2d(part) for part in _listed(each(*x))]) for each in (network, again))
+    if not np.array_equal(before, after):
+        return "to rounding" if np.allclose(before, after, rtol=1e-5, atol=1e-6) else "–"
     same = (network.inputs, network.outputs, network.labels) == (again.inputs, again.outputs, again.labels)
     return "exact" if same else "answers"
 

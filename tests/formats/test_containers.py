@@ -16,7 +16,7 @@ from glassnet import Dense, Input, Network, load, save
 from glassnet.activations import activation
 from glassnet.errors import FileFormatError, ParametersError, UnsafeFileError
 from glassnet.formats import inspect
-from glassnet.network import Clip, ScaleShift
+from glassnet.network import Activate, Clip, ScaleShift
 
 
 def some(*shape: int) -> np.ndarray[Any, Any]:
@@ -231,9 +231,10 @@ def compiled(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def test_the_header_compiles_and_computes(dtype: Any, tmp_path: Path) -> None:
     steps = [
         Dense(ARRAYS["W1"].astype(dtype), ARRAYS["b1"], "relu", name="*/ int x; /*"),
-        Dense(ARRAYS["W2"], ARRAYS["b2"]),
+        Dense(ARRAYS["W2"], ARRAYS["b2"], name="int y;. */"),
+        Activate("identity", sources=("int y;. */",)),
     ]
-    network = Network(steps, inputs=Input((4,), scale=1 / 255), labels=["a */", "b", "c"])
+    network = Network(steps, inputs=Input((4,), "*/ int z; /*/", scale=1 / 255), labels=["a */", "b", "c"])
     save(network, tmp_path / "net.h")
     (tmp_path / "main.c").write_text(PROGRAM)
     done = compiled(tmp_path)

@@ -34,7 +34,7 @@ SEEDS = [
     ("safetensors", own_file(".safetensors")),
     *((FORMAT_OF.get(suffix, suffix), data) for suffix, files in containers.GOOD.items() for data in files),
 ]
-if keras_files.h5py is not None:
+if keras_files.ATTACKS:
     SEEDS += [("keras", keras_files.good_keras()), ("hdf5", keras_files.good_hdf5())]
 
 

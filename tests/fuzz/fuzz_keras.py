@@ -1,8 +1,10 @@
-"""Fuzz the reader of .keras files: whole zips, and configurations put into one with good weights."""
+"""Fuzz the reader of .keras files: whole zips, and configurations put into one with good weights. Needs h5py."""
 
 from __future__ import annotations
 
 from fuzzing import main, reading  # isort: skip  # it puts the tests on the path
+
+import json
 
 from attacks import keras_files
 
@@ -14,6 +16,6 @@ def target(data: bytes) -> None:
 if __name__ == "__main__":
     whole = reading("keras")
     WEIGHTS = keras_files.hdf5(keras_files.two_arrays)
-    configs = [keras_files.json.dumps(config).encode() for _, config in keras_files.readable()]
+    configs = [json.dumps(config).encode() for _, config in keras_files.readable()]
     hostile = [content for name, content in keras_files.ATTACKS.items() if name.endswith("keras")]
     main(target, [keras_files.good_keras(), *configs, *(content for content in hostile if len(content) < 20_000)])

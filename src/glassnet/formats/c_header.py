@@ -36,12 +36,12 @@ def write(network: Network) -> bytes:
     """Return the header: arrays of float, or of double where the network computes in float64."""
     lines = [_START, ""]
     lines += [
-        f"   {entry.name}: {_sizes(entry.shape)} values a row; raw integers x become {_scaling(entry)}"
+        f"   {_comment(entry.name)}: {_sizes(entry.shape)} values a row; raw integers x become {_scaling(entry)}"
         for entry in network.inputs
     ]
     for number, (step, sources) in enumerate(zip(network.steps, network.sources, strict=True), start=1):
         lines.append(_comment(f"   {number}. {step.name} = {_described(step)} of {', '.join(sources)}"))
-    lines.append(_comment(f"   It answers {', '.join(network.outputs)}" + _labels(network) + ". */"))
+    lines.append(_comment(f"   It answers {', '.join(network.outputs)}{_labels(network)}.") + " */")
     lines += ["", "#ifndef GLASSNET_NETWORK_H", "#define GLASSNET_NETWORK_H", ""]
     lines += [f"#define NETWORK_INPUTS {_count(network, network.inputs[0].name)}"]
     lines += [f"#define NETWORK_OUTPUTS {_count(network, network.outputs[0])}"]
@@ -100,11 +100,8 @@ def _identifier(name: str, taken: set[str]) -> str:
 
 
 def _comment(text: str) -> str:
-    """Return text that cannot end a comment before its time."""
-    closed = text.endswith(". */")
-    body = text.removesuffix(". */") if closed else text
-    safe = "".join(c if c.isprintable() else "?" for c in body).replace("*/", "* /").replace("/*", "/ *")
-    return safe + (". */" if closed else "")
+    """Return text that cannot end a comment before its time, nor begin another."""
+    return "".join(c if c.isprintable() and c != "\\" else "?" for c in text).replace("*/", "* /").replace("/*", "/ *")
 
 
 def _described(step: Step) -> str:
