@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -52,7 +51,7 @@ def convert(
         kind = UnsafeFileError if found.unsafe else FileFormatError
         raise kind(f"reading {source}: {found.problem}", hint=found.hint)
     formats.save(found.network, target)
-    print(f"{printable(source)} ({found.format}) → {printable(target)} ({formats.format_to_write(Path(target)).name})")
+    print(f"{printable(source)} ({found.format}) → {printable(target)} ({formats.inspect(target).format})")
     print(printable(repr(found.network)))
     for note in found.notes:
         print(f"note: {printable(note)}")

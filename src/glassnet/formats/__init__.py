@@ -12,7 +12,7 @@ from glassnet.formats.contents import Contents, Global
 from glassnet.formats.files import ArrayInfo, Inspection, inspect, load, save
 from glassnet.formats.keras.live import from_keras
 from glassnet.formats.pytorch.live import from_torch
-from glassnet.formats.table import FORMATS, Format, format_to_write
+from glassnet.formats.table import FORMATS, Format
 
 __all__ = [
     "FORMATS",
@@ -21,7 +21,6 @@ __all__ = [
     "Format",
     "Global",
     "Inspection",
-    "format_to_write",
     "from_keras",
     "from_torch",
     "inspect",
