@@ -82,6 +82,12 @@ READ: Mapping[str, Read] = {
         "activations, where layers are listed",
         "texts of more than 16 MB; keys that stand twice; NaN",
     ),
+    "onnx": Read(
+        "exporters of PyTorch, TensorFlow, scikit-learn, …; opset 6 and later",
+        "the whole graph",
+        "operators that a dense feed-forward network does not need, by their names",
+        "onnx",
+    ),
     "c header": Read("", "", "reading: it is written only"),
     "folder": Read("one `.npy` or `.csv` file an array: `W1.csv`, `b1.csv`, …", "names and shapes", "links"),
 }

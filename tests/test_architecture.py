@@ -59,7 +59,8 @@ LIBRARIES: dict[str, set[str]] = {
     "jax": {"benchmarking"},
     "llvmlite": {"compiler"},
     "matplotlib": {"plots"},
-    "onnx": {"benchmarking"},
+    "google": {"formats"},  # protobuf, which onnx brings
+    "onnx": {"benchmarking", "formats"},
     "onnxruntime": {"benchmarking"},
     "openvino": {"benchmarking"},
     "pooch": {"datasets"},

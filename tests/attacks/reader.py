@@ -73,6 +73,8 @@ def warm_up() -> None:
     for suffix in ("pkl", "npz", "safetensors"):
         with contextlib.suppress(glassnet.GlassnetError):
             glassnet.load(f"no.{suffix}")
+    with contextlib.suppress(glassnet.GlassnetError):
+        glassnet.from_onnx(b"")
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 import glassnet
-from attacks import CANARY, archives, containers, keras_files, pickles, pytorch
+from attacks import CANARY, archives, containers, keras_files, models, pickles, pytorch
 
 TESTS = Path(__file__).parent.parent
 PACKAGE = Path(glassnet.__file__).parent.parent
 FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS | pytorch.ATTACKS
-FILES |= keras_files.ATTACKS | containers.ATTACKS
+FILES |= keras_files.ATTACKS | containers.ATTACKS | models.ATTACKS
 MOST_MEGABYTES = 300
 
 Outcomes = dict[str, dict[str, Any]]

@@ -22,6 +22,7 @@ def made() -> dict[str, Any]:
 
 def test_the_page_is_what_the_trials_show(made: dict[str, Any]) -> None:
     pytest.importorskip("h5py", reason="writing .keras needs h5py")
+    pytest.importorskip("onnx", reason="reading and writing .onnx needs onnx")
     assert made["PAGE"].read_text("utf-8") == made["page"](), "run: python docs/make_formats_reference.py"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import stat
 from pathlib import Path
@@ -15,17 +16,14 @@ from glassnet import Dense, Network, load, save
 from glassnet.errors import FileFormatError, MissingFileError, OptionError, ParametersError
 from glassnet.formats import FORMATS, inspect
 
+# Formats whose library is there.
+LIBRARIES = {"keras": "h5py", "onnx": "onnx"}
+INSTALLED = [name for name in FORMATS if importlib.util.find_spec(LIBRARIES.get(name, "numpy"))]
 NETWORK = Network([Dense([[1.0], [2.0]], [0.5], "softmax")])
 
 
 KNOWN = f"known: {', '.join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)}"
-WRITTEN = [name for name, entry in FORMATS.items() if entry.reads and entry.writes]
-
-
-@pytest.fixture(autouse=True)
-def libraries(request: pytest.FixtureRequest) -> None:
-    if request.node.name.endswith("[keras]"):
-        pytest.importorskip("h5py", reason="writing .keras needs h5py")
+WRITTEN = [name for name in INSTALLED if FORMATS[name].reads and FORMATS[name].writes]
 
 
 @pytest.mark.parametrize("name", WRITTEN)

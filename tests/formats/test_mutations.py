@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import pickle
 import tempfile
 from pathlib import Path
@@ -36,6 +37,10 @@ SEEDS = [
 ]
 if keras_files.ATTACKS:
     SEEDS += [("keras", keras_files.good_keras()), ("hdf5", keras_files.good_hdf5())]
+if importlib.util.find_spec("onnx"):
+    from onnxmodels.made import mlp
+
+    SEEDS += [("onnx", mlp()), ("onnx", own_file(".onnx"))]
 
 
 def read(format: str, data: bytes) -> None:

@@ -29,6 +29,7 @@ from glassnet.network import (
     Reduce,
     Reshape,
     ScaleShift,
+    Select,
     Slice,
     Step,
     Take,
@@ -231,6 +232,17 @@ NETWORKS: dict[str, list[Network]] = {
         if entry.slopes
         for size in (1, 4)
     ],
+    "select": [
+        Network(
+            [
+                dense(3, 4, "tanh", 1, name="a"),
+                dense(3, 1, "tanh", 2, name="b", sources=("x",)),
+                Clip(0.0, 1.0, name="c", sources=("x",)),
+                Take((0, 1, 2, 0), name="d"),
+                Select(sources=("d", "a", "b")),
+            ]
+        )
+    ],
     "matmul": [
         Network(
             [
@@ -293,6 +305,7 @@ def test_every_kind_of_step_with_arrays_can_learn() -> None:
     examples: list[Step] = [dense(2, 2), ScaleShift(2.0, 1.0), Activate("tanh"), Clip(0, 1), Reshape((2,)), Slice(0, 1)]
     examples += [PRelu(), Normalise([1.0]), Map("abs"), Constant([1.0]), Transpose((0,)), Take((0,)), Reduce("sum")]
     examples += [kind(sources=("a", "b")) for kind in (Concatenate, Add, Multiply, MatMul)]
+    examples += [Select(sources=("a", "b", "c"))]
     examples += [Binary("divide", sources=("a", "b")), ArgMax(), Cast("int8")]
     assert {example.KIND for example in examples} == set(STEPS)
     assert {example.KIND for example in examples if example.arrays} == set(ARRAY_GRADIENTS)

@@ -11,6 +11,7 @@ array([11.5])
 from glassnet.formats.contents import Contents, Global
 from glassnet.formats.files import ArrayInfo, Inspection, inspect, load, save
 from glassnet.formats.keras.live import from_keras
+from glassnet.formats.onnx import from_onnx
 from glassnet.formats.pytorch.live import from_torch
 from glassnet.formats.table import FORMATS, Format
 
@@ -22,6 +23,7 @@ __all__ = [
     "Global",
     "Inspection",
     "from_keras",
+    "from_onnx",
     "from_torch",
     "inspect",
     "load",

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from glassnet.errors import FileFormatError, OptionError
-from glassnet.formats import c_header, gguf, matlab, npz, pickle, plain_text, pytorch, safetensors
+from glassnet.formats import c_header, gguf, matlab, npz, onnx, pickle, plain_text, pytorch, safetensors
 from glassnet.formats.contents import Contents, Global, file_size
 from glassnet.formats.keras import files as keras
 from glassnet.formats.keras import writing as keras_writing
@@ -74,6 +74,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
                 read_pair=keras.read_pair,
             ),
             Format("c header", (".h",), c_header.recognises, c_header.read, c_header.write, reads=False),
+            Format("onnx", (".onnx",), onnx.recognises, onnx.read, onnx.write),
         )
     }
 )
@@ -105,6 +106,8 @@ def format_of(path: Path) -> Format:
     for entry in FORMATS.values():
         if entry.recognises(head):
             return entry
+    if head.startswith(b"\x1f\x8b") and path.name.lower().endswith(".onnx.gz"):
+        return FORMATS["onnx"]
     for start, (what, hint) in _OTHERS.items():
         if head.startswith(start):
             raise FileFormatError(f"this is {what}", hint=hint)

@@ -159,6 +159,21 @@ class Binary(Step):
 
 
 @dataclass(frozen=True, eq=False)
+class Select(Step):
+    """One of two values, element by element: the second where the first is not 0, else the third."""
+
+    KIND = "select"
+    READS = (3, 3)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return broadcast(self, *shapes)
+
+    def apply(self, *values: Array) -> Array:
+        condition, yes, no = aligned(values)
+        return np.where(condition != 0, yes, no)
+
+
+@dataclass(frozen=True, eq=False)
 class MatMul(Step):
     """The matrix product of two values, over their last two axes; axes before these broadcast.
 

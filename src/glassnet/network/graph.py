@@ -189,7 +189,7 @@ class Network:
     def dtypes(self) -> dict[str, np.dtype[Any]]:
         """The kind of number each value is answered in where it is an output, by name."""
         return {given.name: self.dtype for given in self.inputs} | {
-            step.name: step.answers or self.dtype for step in self.steps
+            step.name: self.dtype if step.answers is None else step.answers for step in self.steps
         }
 
     @cached_property

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from glassnet.activations import Activation
 from glassnet.activations import activation as named_activation
 from glassnet.errors import OptionError, ShapeError
-from glassnet.network.arithmetic import Add, Binary, Cast, Constant, Map, MatMul, Multiply
+from glassnet.network.arithmetic import Add, Binary, Cast, Constant, Map, MatMul, Multiply, Select
 from glassnet.network.arranging import Concatenate, Reshape, Slice, Take, Transpose
 from glassnet.network.reducing import ArgMax, Normalise, Reduce
 from glassnet.network.step import (
@@ -32,9 +32,9 @@ from glassnet.network.step import (
 )
 
 __all__ = [
-    "STEPS", "Activate", "Add", "ArgMax", "Array", "Binary", "Cast", "Clip", "Concatenate", "Constant", "Dense",
-    "Map", "MatMul", "Multiply", "Normalise", "PRelu", "Reduce", "Reshape", "ScaleShift", "Shape", "Slice", "Step",
-    "Take", "Transpose", "as_array", "frozen_parameters", "real_array",
+    "STEPS", "Activate", "Add", "ArgMax", "Array", "Binary", "Cast", "Clip", "Concatenate", "Constant",
+    "Dense", "Map", "MatMul", "Multiply", "Normalise", "PRelu", "Reduce", "Reshape", "ScaleShift",
+    "Select", "Shape", "Slice", "Step", "Take", "Transpose", "as_array", "frozen_parameters", "real_array",
 ]  # fmt: skip
 
 
@@ -212,7 +212,7 @@ STEPS: Mapping[str, type[Step]] = MappingProxyType(
         kind.KIND: kind
         for kind in (
             Dense, Activate, ScaleShift, Clip, Reshape, Slice, Concatenate, Add, Multiply,
-            PRelu, Normalise, Map, Binary, MatMul, Constant, Transpose, Take, Reduce, ArgMax, Cast,
+            PRelu, Normalise, Map, Binary, Select, MatMul, Constant, Transpose, Take, Reduce, ArgMax, Cast,
         )
     }
 )  # fmt: skip

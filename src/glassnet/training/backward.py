@@ -125,6 +125,12 @@ def _binary(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
     return tuple(_summed_to(value.shape, slope * part) for value, part in zip(inputs, parts, strict=True))
 
 
+def _select(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
+    chosen = aligned(inputs)[0] != 0
+    parts = (np.zeros_like(slope), slope * chosen, slope * ~chosen)
+    return tuple(_summed_to(value.shape, part) for value, part in zip(inputs, parts, strict=True))
+
+
 def _matmul(step: Any, inputs: Values, output: Array, slope: Array) -> Values:
     left, right = aligned(inputs)
     parts = np.matmul(slope, right.swapaxes(-1, -2)), np.matmul(left.swapaxes(-1, -2), slope)
@@ -171,6 +177,7 @@ BACKWARD: Mapping[str, Callable[[Any, Values, Array, Array], Values]] = MappingP
         "normalise": _normalise,
         "map": _map,
         "binary": _binary,
+        "select": _select,
         "matmul": _matmul,
         "constant": _constant,
         "transpose": _transpose,
