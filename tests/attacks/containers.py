@@ -80,6 +80,8 @@ def _gguf() -> Iterator[tuple[str, bytes]]:
     yield "an offset of 2^64 - 32", gguf([tensor("a", (2,), offset=(1 << 64) - 32)])
     yield "an offset between", gguf([tensor("a", (2,), offset=4)])
     yield "a name twice", gguf([tensor("a", (2,)), tensor("a", (2,))])
+    pair = [tensor("\0\x1b.weight", (3, 2)), tensor("\0\x1b.bias", (5,), offset=32)]
+    yield "names of control characters", gguf(pair)
     yield "a quantised tensor", gguf([tensor("a", (32,), kind=2)])
     yield "a tensor of an unknown kind", gguf([tensor("a", (2,), kind=77)])
     yield "a megabyte as 9,000 tensors", gguf([tensor(f"a{i}", (1 << 18,)) for i in range(9_000)], bytes(1 << 20))
