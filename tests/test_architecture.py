@@ -55,6 +55,7 @@ DOORS = {("network", "compiler")}
 LIBRARIES: dict[str, set[str]] = {
     "numpy": set(ARROWS) - {"errors", "files"},
     "cv2": {"digits"},
+    "h5py": {"formats"},
     "jax": {"benchmarking"},
     "llvmlite": {"compiler"},
     "matplotlib": {"plots"},

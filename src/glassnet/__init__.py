@@ -20,12 +20,13 @@ from glassnet.network import Dense, Input, Network, Trace
 
 if TYPE_CHECKING:
     from glassnet import datasets, digits, formats, training
-    from glassnet.formats import from_onnx, from_sklearn, from_torch, load, save
+    from glassnet.formats import from_keras, from_onnx, from_sklearn, from_torch, load, save
 
 __version__ = "0.1.0"
 
 # Public name → the room it lives in; looked up at first use.
 _LATER = {
+    "from_keras": "glassnet.formats",
     "from_onnx": "glassnet.formats",
     "from_sklearn": "glassnet.formats",
     "from_torch": "glassnet.formats",
@@ -50,6 +51,7 @@ __all__ = [
     "datasets",
     "digits",
     "formats",
+    "from_keras",
     "from_onnx",
     "from_sklearn",
     "from_torch",

@@ -14,6 +14,8 @@ import pytest
 import glassnet
 from cli.conftest import Run
 
+INPUT = {"name": "x", "shape": [3], "scale": 1.0, "shift": 0.0}
+
 
 class Command:
     """What a pickle of this asks for when it is loaded: a file called ``executed``."""
@@ -49,7 +51,7 @@ def test_json(run: Run, book: Path) -> None:
     assert all(wanted["allowed"] for wanted in found["globals"])
     assert {"name": "W1", "shape": [3, 4], "dtype": "float32"} in found["arrays"]
     network = found["network"]
-    assert (network["parameters"], network["inputs"]) == (26, [{"name": "x", "shape": [3]}])
+    assert (network["parameters"], network["inputs"]) == (26, [INPUT])
     assert network["steps"][0] == {
         "name": "dense1",
         "kind": "dense",

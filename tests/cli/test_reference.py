@@ -22,6 +22,7 @@ def test_every_command_has_its_section() -> None:
         "evaluate",
         "train",
         "inspect",
+        "convert",
         "bench",
         "plot",
         "plot activations",

@@ -11,23 +11,19 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import glassnet
-from attacks import CANARY, archives, estimators, models, pickles, pytorch
+from attacks import CANARY, archives, containers, estimators, keras_files, models, pickles, pytorch
 
 TESTS = Path(__file__).parent.parent
 PACKAGE = Path(glassnet.__file__).parent.parent
-FILES = {
-    **{f"{name}.pkl": content for name, content in pickles.ATTACKS.items()},
-    **archives.ATTACKS,
-    **models.ATTACKS,
-    **pytorch.ATTACKS,
-    **estimators.ATTACKS,
-}
+FILES = {f"{name}.pkl": content for name, content in pickles.ATTACKS.items()} | archives.ATTACKS | pytorch.ATTACKS
+FILES |= keras_files.ATTACKS | containers.ATTACKS | models.ATTACKS | estimators.ATTACKS
 MOST_MEGABYTES = 300
 
 Outcomes = dict[str, dict[str, Any]]
@@ -68,6 +64,8 @@ def test_there_are_enough() -> None:
     assert len(archives.ATTACKS) >= 80
     assert len(estimators.CODE) >= 80
     assert len(estimators.ATTACKS) - len(estimators.CODE) >= 200
+    assert len(containers.ATTACKS) >= 90
+    assert len(keras_files.ATTACKS) >= (160 if find_spec("h5py") else 0)
     assert len(pytorch.CODE_IN_PYTORCH) >= 60
     assert len(pytorch.ATTACKS) - len(pytorch.CODE_IN_PYTORCH) >= 160
 

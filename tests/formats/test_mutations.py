@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attacks import archives, estimators, pickles, pytorch
+from attacks import archives, containers, estimators, keras_files, pickles, pytorch
 from glassnet import Dense, GlassnetError, Network, load, save
 from glassnet.formats import FORMATS, inspect
 
@@ -25,6 +25,7 @@ def own_file(suffix: str) -> bytes:
         return path.read_bytes()
 
 
+FORMAT_OF = {"mat": "matlab"}
 SEEDS = [
     *(("pickle", pickle.dumps(pickles.parameters(), protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)),
     ("pickle", estimators.good_pickle()),
@@ -37,7 +38,10 @@ SEEDS = [
     ("pytorch", own_file(".pt")),
     ("safetensors", archives.good_safetensors()),
     ("safetensors", own_file(".safetensors")),
+    *((FORMAT_OF.get(suffix, suffix), data) for suffix, files in containers.GOOD.items() for data in files),
 ]
+if keras_files.ATTACKS:
+    SEEDS += [("keras", keras_files.good_keras()), ("hdf5", keras_files.good_hdf5())]
 if importlib.util.find_spec("onnx"):
     from onnxmodels.made import mlp
 

@@ -72,7 +72,7 @@ def test_zeros_are_no_bomb_while_they_are_few(tmp_path: Path) -> None:
         ("a name twice", "its member 'W1.npy' is there twice"),
         ("a path that climbs", r"its member '\.\./W1\.npy' is not an array"),
         ("a PyTorch file", "expected a state_dict, found dict without a tensor in it"),
-        ("a Keras file", "this is a Keras file"),
+        ("a Keras file", "not an HDF5 file: its signature is missing"),
         ("objects", "array 'W1': an array of Python objects"),
         ("a directory out of its place", "a broken zip: "),
         ("20,000 members", "holds 20,000 arrays, expected at most 10,000"),

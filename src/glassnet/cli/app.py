@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import glassnet
-from glassnet.cli import bench, evaluate, explain, inspect, plot, read, train, tune
+from glassnet.cli import bench, convert, evaluate, explain, inspect, plot, read, train, tune
 from glassnet.cli.errors import NOBODY_READS, ExitCodes, complain
 
 app = typer.Typer(
@@ -39,7 +39,16 @@ def glassnet_command(
         print(context.get_help())
 
 
-for command in (read.read, explain.explain, evaluate.evaluate, train.train, tune.tune, inspect.inspect, bench.bench):
+for command in (
+    read.read,
+    explain.explain,
+    evaluate.evaluate,
+    train.train,
+    tune.tune,
+    inspect.inspect,
+    convert.convert,
+    bench.bench,
+):
     app.command()(command)
 app.add_typer(plot.app, name="plot")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,9 +11,12 @@ import typer
 
 from glassnet.cli.errors import BAD_INPUT
 from glassnet.cli.labelled import DIGITS, DataOption, labelled
+from glassnet.cli.loading import ActivationOption, MeanOption, OutputOption, ScaleOption, StdOption
+from glassnet.cli.loading import given as given_options
 from glassnet.cli.models import DEFAULT_MODEL, ModelOption, chosen_network
 from glassnet.cli.output import print_json
 from glassnet.cli.progress import Progress
+from glassnet.cli.scaling import looks_like_chance, suggested
 from glassnet.errors import GraphError
 from glassnet.network import Network
 from glassnet.network.steps import Array
@@ -29,13 +33,20 @@ def evaluate(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="How many pictures at a time.")] = 100,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    activation: ActivationOption = None,
+    output: OutputOption = None,
+    scale: ScaleOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
 ) -> None:
     """Count how often a network is right.
 
     Prints the accuracy on pictures whose digits are known, the errors, the images per second, and the confusion matrix:
-    one row for each digit as it is, one column for each as it was read.
+    one row for each digit as it is, one column for each as it was read. Where a network does hardly better than
+    guessing, the usual ways to scale pictures are tried on a few of them, and a better one is named.
     """
-    network = chosen_network(model)
+    options = given_options(activation=activation, output=output, scale=scale, mean=mean, std=std)
+    network = chosen_network(model, options)
     _check(model, network)
     given = labelled(data, part, otherwise="test")
     answers, seconds = _answers(network.compile(), given.pictures, batch_size)
@@ -43,6 +54,9 @@ def evaluate(
     np.add.at(confusion, (given.labels, answers), 1)
     images, correct = len(answers), int(confusion.trace())
     speed = images / seconds
+    better = None
+    if looks_like_chance(network, correct / images):
+        better = suggested(network, given.pictures, given.labels)
     if json:
         print_json(
             {
@@ -53,6 +67,7 @@ def evaluate(
                 "confusion": confusion,
                 "batch_size": batch_size,
                 "images_per_second": round(speed),
+                "hint": None if better is None else str(better),
             }
         )
     else:
@@ -60,6 +75,8 @@ def evaluate(
         print(f"errors    {images - correct:,} of {images:,}")
         print(f"speed     {speed:,.0f} images/s, {batch_size} at a time\n")
         _print_confusion(confusion)
+        if better is not None:
+            print(f"\nhint: {better}", file=sys.stderr)
     if given.unreadable:
         raise typer.Exit(BAD_INPUT)
 

@@ -7,6 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glassnet.cli.errors import BAD_INPUT, complain, printable
+from glassnet.cli.loading import (
+    ActivationOption,
+    HiddenOption,
+    MeanOption,
+    OrientationOption,
+    OutputOption,
+    PartOption,
+    ScaleOption,
+    StdOption,
+    WeightsOption,
+    given,
+)
 from glassnet.cli.output import print_json
 from glassnet.network import Network
 
@@ -17,15 +29,29 @@ if TYPE_CHECKING:
 def inspect(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A file of parameters, of any origin.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    activation: ActivationOption = None,
+    hidden: HiddenOption = None,
+    output: OutputOption = None,
+    part: PartOption = None,
+    orientation: OrientationOption = "",
+    scale: ScaleOption = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
+    weights: WeightsOption = None,
 ) -> None:
     """Show what a file of parameters holds, and what it would do.
 
-    Prints its format, its arrays, the network they make and, for a pickle, each global it asks for with its byte
-    offset. The file is read as data; nothing in it is executed. The exit code is 1 where it would be refused.
+    Prints its format, its arrays, the network they make, what was folded or left out on the way, how raw inputs are
+    scaled and, for a pickle, each global it asks for with its byte offset. The file is read as data; nothing in it is
+    executed. The exit code is 1 where it would be refused.
     """
     from glassnet import formats  # noqa: PLC0415  brings safetensors, which the other commands go without
 
-    found = formats.inspect(file)
+    options = given(
+        activation=activation, hidden=hidden, output=output, part=part, orientation=orientation, scale=scale, mean=mean,
+        std=std, weights=weights,
+    )  # fmt: skip
+    found = formats.inspect(file, **options)
     if json:
         print_json(_as_json(file, found))
     else:
@@ -48,6 +74,13 @@ def _print(file: str, found: Inspection) -> None:
             print(f"  {printable(array.name):<{width}}  {array.dtype!s:<8} {' × '.join(map(str, array.shape))}")
     if found.network is not None:
         print("\nnetwork", *map(printable, found.network.summary().splitlines()), sep="\n")
+        for entry in found.network.inputs:
+            if (entry.scale, entry.shift) != (1.0, 0.0):
+                print(f"integers given as '{printable(entry.name)}' are raw: x · {entry.scale:g} + {entry.shift:g}")
+    if found.notes:
+        print("\nfolded, left out or left aside")
+        for note in found.notes:
+            print(f"  {printable(note)}")
     if found.assumed:
         print(f"assumed, because the file does not say: {found.assumed}")
 
@@ -58,8 +91,10 @@ def _as_json(file: str, found: Inspection) -> dict[str, Any]:
         "format": found.format,
         "problem": found.problem or None,
         "hint": found.hint or None,
+        "unsafe": found.unsafe,
         "globals": [{"name": w.name, "offset": w.offset, "allowed": w.allowed} for w in found.globals],
         "arrays": [{"name": a.name, "shape": a.shape, "dtype": str(a.dtype)} for a in found.arrays],
+        "notes": found.notes,
         "assumed": found.assumed or None,
         "network": None if found.network is None else _network_as_json(found.network),
     }
@@ -70,7 +105,11 @@ def _network_as_json(network: Network) -> dict[str, Any]:
         "parameters": network.parameter_count,
         "dtype": str(network.dtype),
         "labels": network.labels,
-        "inputs": [{"name": given.name, "shape": given.shape} for given in network.inputs],
+        "inputs": [
+            {"name": entry.name, "shape": entry.shape, "scale": entry.scale, "shift": entry.shift}
+            for entry in network.inputs
+        ],
+        "outputs": [{"name": name, "shape": network.shapes[name]} for name in network.outputs],
         "steps": [
             {
                 "name": step.name,

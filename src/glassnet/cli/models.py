@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
 
 import glassnet
-from glassnet.errors import MissingFileError
+from glassnet.errors import MissingFileError, OptionError
 from glassnet.network import Network
 
 ModelOption = Annotated[
@@ -17,16 +19,19 @@ ModelOption = Annotated[
 DEFAULT_MODEL = "digits"
 
 
-def chosen_network(model: str) -> Network:
-    """Return the shipped network called ``model``, else the one in the file of that path.
+def chosen_network(model: str, options: Mapping[str, Any] = MappingProxyType({})) -> Network:
+    """Return the shipped network called ``model``, else the one in the file of that path, loaded with ``options``.
 
-    Raises MissingFileError where it is neither, and what ``glassnet.load`` raises for a file that is bad.
+    Raises MissingFileError where it is neither, OptionError for options given to a shipped one, and what
+    ``glassnet.load`` raises for a file that is bad.
     """
     if model in glassnet.digits.MODELS:
+        if options:
+            raise OptionError(f"--{next(iter(options))} cannot be used: the shipped model {model} says all of itself")
         return glassnet.digits.load_model(model)
     if not Path(model).exists():
         raise MissingFileError(
             f"no model is called {model}, and there is no file of that name",
             hint=f"shipped models: {', '.join(glassnet.digits.MODELS)}; or give the path of a file of parameters",
         )
-    return glassnet.load(model)
+    return glassnet.load(model, **options)

@@ -10,12 +10,24 @@ array([11.5])
 
 from glassnet.formats.contents import Contents, Global
 from glassnet.formats.files import ArrayInfo, Inspection, inspect, load, save
+from glassnet.formats.keras.live import from_keras
 from glassnet.formats.onnx import from_onnx
-from glassnet.formats.pytorch import from_torch
+from glassnet.formats.pytorch.live import from_torch
 from glassnet.formats.sklearn.live import from_sklearn
 from glassnet.formats.table import FORMATS, Format
 
 __all__ = [
-    "FORMATS", "ArrayInfo", "Contents", "Format", "Global", "Inspection", "from_onnx", "from_sklearn", "from_torch",
-    "inspect", "load", "save",
-]  # fmt: skip
+    "FORMATS",
+    "ArrayInfo",
+    "Contents",
+    "Format",
+    "Global",
+    "Inspection",
+    "from_keras",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
+    "inspect",
+    "load",
+    "save",
+]

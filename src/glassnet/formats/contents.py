@@ -124,10 +124,10 @@ def widened_bfloat16(bits: Array) -> Array:
     return (bits.astype("<u4") << np.uint32(16)).view("<f4")
 
 
-def parsed_json(text: str | memoryview, what: str) -> Any:
+def parsed_json(text: str | memoryview, what: str, longest: int = DESCRIPTION_BYTES) -> Any:
     """Return the value of a JSON text of bounded length; a key that stands twice in an object is an error."""
-    if len(text) > DESCRIPTION_BYTES:
-        raise FileFormatError(f"{what} of {len(text):,} bytes, expected at most {DESCRIPTION_BYTES:,}")
+    if len(text) > longest:
+        raise FileFormatError(f"{what} of {len(text):,} bytes, expected at most {longest:,}")
     try:
         characters = text if isinstance(text, str) else str(text, "utf-8")
         return json.loads(characters, object_pairs_hook=_without_twins, parse_constant=_no_constant)

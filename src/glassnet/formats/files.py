@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict, Unpack
 
 import numpy.typing as npt
 
 from glassnet.activations import Activation
-from glassnet.errors import FileFormatError, OptionError
+from glassnet.errors import FileFormatError, OptionError, UnsafeFileError
 from glassnet.files import replacing
 from glassnet.formats.assembly import Choices, assemble, assembled
-from glassnet.formats.contents import Global, shown
+from glassnet.formats.contents import Contents, Global, shown
 from glassnet.formats.description import describe
 from glassnet.formats.scaling import rescaled
 from glassnet.formats.table import format_of, format_to_write
@@ -40,6 +40,7 @@ def load(
     scale: float | None = None,
     mean: npt.ArrayLike | None = None,
     std: npt.ArrayLike | None = None,
+    weights: _Path | None = None,
 ) -> Network:
     """Return the network in a file of parameters, told by its first bytes or else its suffix.
 
@@ -55,21 +56,55 @@ def load(
     trained on ``(pixels / 255 - 0.1307) / 0.3081`` is loaded with ``scale=1/255, mean=0.1307, std=0.3081`` and then
     answers for pixels from 0 to 255 in integers and for pixels from 0 to 1 in floats.
 
+    weights: where the arrays are, for Keras' ``model.json``, which has none.
+
     Raises MissingFileError; FileFormatError for a file that is broken, UnsafeFileError for one that wants code
     run, ParametersError for arrays that make no network or leave a choice open; OptionError for an option that this
     file has no use for.
     """
-    place = Path(path)
     with _place_in_errors(f"reading {path}"):
-        if activation is not None and hidden is not None:
-            raise OptionError("activation= and hidden= are the same; give one of them")
-        given: object = part  # not always what the signature asks for
-        parts = (given,) if isinstance(given, str) and given else given
-        if not isinstance(parts, list | tuple | str) or not all(isinstance(entry, str) for entry in parts):
-            raise OptionError(f"part={shown(repr(part))}, expected the beginning of names, or several")
-        choices = Choices(activation if hidden is None else hidden, output, tuple(parts), orientation)
-        contents = format_of(place).read(place)
+        choices = _choices(activation, hidden, output, part, orientation)
+        contents = _read(Path(path), weights)
         return rescaled(assembled(contents, choices).network, scale, mean, std)
+
+
+class Options(TypedDict, total=False):
+    """What ``load`` and ``inspect`` may be told of a file; see ``load``."""
+
+    activation: Chosen | None
+    hidden: Chosen | None
+    output: Chosen | None
+    part: str | Sequence[str]
+    orientation: str
+    scale: float | None
+    mean: npt.ArrayLike | None
+    std: npt.ArrayLike | None
+    weights: _Path | None
+
+
+def _choices(
+    activation: Chosen | None = None,
+    hidden: Chosen | None = None,
+    output: Chosen | None = None,
+    part: str | Sequence[str] = (),
+    orientation: str = "",
+) -> Choices:
+    if activation is not None and hidden is not None:
+        raise OptionError("activation= and hidden= are the same; give one of them")
+    given: object = part  # not always what the signature asks for
+    parts = (given,) if isinstance(given, str) and given else given
+    if not isinstance(parts, list | tuple | str) or not all(isinstance(entry, str) for entry in parts):
+        raise OptionError(f"part={shown(repr(part))}, expected the beginning of names, or several")
+    return Choices(activation if hidden is None else hidden, output, tuple(parts), orientation)
+
+
+def _read(place: Path, weights: _Path | None) -> Contents:
+    entry = format_of(place)
+    if weights is None:
+        return entry.read(place)
+    if entry.read_pair is None:
+        raise OptionError(f"weights= cannot be used: a {entry.name} file has its arrays in it")
+    return entry.read_pair(place, Path(weights))
 
 
 def save(network: Network, path: _Path) -> None:
@@ -107,8 +142,9 @@ class ArrayInfo:
 class Inspection:
     """What a file holds.
 
-    assumed: what of the network is not in the file but was assumed, in words, or empty. problem, hint: why it cannot
-    be loaded and what to do about it, or empty.
+    notes: what was folded, left out or left aside, in words. assumed: what of the network is not in the file but was
+    assumed, or empty. problem, hint: why it cannot be loaded and what to do about it, or empty. unsafe: whether the
+    problem is that the file wants code run, or more memory than its length justifies.
     """
 
     format: str
@@ -118,12 +154,15 @@ class Inspection:
     assumed: str = ""
     problem: str = ""
     hint: str = ""
+    notes: tuple[str, ...] = ()
+    unsafe: bool = False
 
 
-def inspect(path: _Path) -> Inspection:
+def inspect(path: _Path, **options: Unpack[Options]) -> Inspection:
     """Return what a file of parameters holds, whether or not it can be loaded; nothing in it is executed.
 
-    Raises MissingFileError, or another OSError where the file cannot be opened; never for what it holds.
+    options: what the file does not say, as for ``load``. Raises MissingFileError, or another OSError where the file
+    cannot be opened, and OptionError for an option that it has no use for; never for what it holds.
     """
     place = Path(path)
     name = "unknown"
@@ -132,12 +171,16 @@ def inspect(path: _Path) -> Inspection:
     try:
         entry = format_of(place)
         name, named = entry.name, entry.globals_of(place)
-        contents = entry.read(place)
+        contents = _read(place, options.pop("weights", None))
         arrays = tuple(ArrayInfo(key, value.shape, value.dtype.name) for key, value in contents.arrays.items())
-        found = assembled(contents, Choices())
-        return Inspection(name, arrays, named, found.network, "; ".join(found.notes))
+        scaling = [options.pop(key, None) for key in ("scale", "mean", "std")]  # type: ignore[misc]
+        found = assembled(contents, _choices(**options))  # type: ignore[misc]
+        network = rescaled(found.network, *scaling)
+        assumed = "; ".join(found.notes[len(contents.notes) :])
+        return Inspection(name, arrays, named, network, assumed, notes=contents.notes)
     except FileFormatError as error:
-        return Inspection(name, arrays, named, problem=error.message, hint=error.hint)
+        unsafe = isinstance(error, UnsafeFileError)
+        return Inspection(name, arrays, named, problem=error.message, hint=error.hint, unsafe=unsafe)
 
 
 @contextmanager

@@ -207,7 +207,7 @@ def _misfit(linear: list[Module], modules: Sequence[Module], ways: Sequence[str]
             assert layer.bias is not None
             return ParametersError(
                 f"array '{layer.module.called('bias')}' has shape {layer.bias.shape}, expected ({layer.outputs},) "
-                f"because '{next(iter(layer.module.names.values()))}' has shape {layer.weights.T.shape}"
+                f"because '{shown(next(iter(layer.module.names.values())))}' has shape {layer.weights.T.shape}"
             )
     groups = groups_of(modules)
     found = ", ".join(_described(group, modules) for group in groups) or listed(layers)

@@ -43,10 +43,6 @@ _HEADER = re.compile(
     re.VERBOSE | re.ASCII,
 )
 
-_OTHER_ZIPS = {
-    "model.weights.h5": ("a Keras file", "save its weights as .npz or .safetensors"),
-}
-
 
 def recognises(head: bytes) -> bool:
     """Tell whether a file begins as a zip does."""
@@ -66,7 +62,7 @@ def read(path: Path) -> Contents:
                     if name == KEY:
                         description = parsed_json(_text(stream, info.file_size), "a description")
                     else:
-                        arrays[name] = _array(stream, info.file_size, name)
+                        arrays[name] = read_array(stream, info.file_size, name)
     except FileFormatError:
         raise
     except BROKEN as error:
@@ -87,9 +83,6 @@ def _checked(members: list[zipfile.ZipInfo], size: int) -> list[zipfile.ZipInfo]
     """Return the members if each can be an array, and all of them together can be in a file of this size."""
     for member in members:
         name = member.filename
-        for ending, (what, hint) in _OTHER_ZIPS.items():
-            if name.endswith(ending):
-                raise FileFormatError(f"this is {what}", hint=hint)
         if not name.endswith(".npy") or "/" in name or "\\" in name:
             raise FileFormatError(f"its member '{shown(name)}' is not an array, expected names such as W1.npy")
     check_members(members, size)
@@ -99,7 +92,7 @@ def _checked(members: list[zipfile.ZipInfo], size: int) -> list[zipfile.ZipInfo]
 # --- one member ---------------------------------------------------------------------------------------------
 
 
-def _array(stream: IO[bytes], size: int, name: str) -> Array:
+def read_array(stream: IO[bytes], size: int, name: str) -> Array:
     """Return the array of a member of ``size`` bytes."""
     try:
         header, left = npy_header(stream, size)

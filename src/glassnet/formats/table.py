@@ -12,8 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from glassnet.errors import FileFormatError, OptionError
-from glassnet.formats import npz, onnx, pickle, pytorch, safetensors
+from glassnet.formats import c_header, gguf, matlab, npz, onnx, pickle, plain_text, pytorch, safetensors
 from glassnet.formats.contents import Contents, Global, file_size
+from glassnet.formats.keras import files as keras
+from glassnet.formats.keras import writing as keras_writing
 from glassnet.formats.sklearn import joblib, skops
 from glassnet.network import Network
 
@@ -24,6 +26,7 @@ class Format:
 
     recognises: whether a file with these first bytes is one. globals_of: for formats that hold pickles, the
     globals a file names, without executing it. The other two raise FileFormatError or OptionError without the path.
+    reads, writes: whether they do more than to raise one. read_pair: for a file whose arrays are in another file.
     """
 
     name: str
@@ -32,6 +35,9 @@ class Format:
     read: Callable[[Path], Contents]
     write: Callable[[Network], bytes]
     globals_of: Callable[[Path], tuple[Global, ...]] = lambda path: ()
+    reads: bool = True
+    writes: bool = True
+    read_pair: Callable[[Path, Path], Contents] | None = None
 
 
 # Enough for the name of a zip's first member, by which zips of several formats are told apart.
@@ -53,19 +59,40 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             ),
             Format("skops", (".skops",), skops.recognises, skops.read, skops.write, skops.globals_of),
             Format("joblib", (".joblib",), joblib.recognises, joblib.read, joblib.write, joblib.globals_of),
+            Format("keras", (".keras",), keras.recognises_zip, keras.read_zip, keras_writing.write),
+            Format(
+                "hdf5", (".h5", ".hdf5"), keras.recognises_hdf5, keras.read_hdf5, keras_writing.refuse, writes=False
+            ),
+            Format("gguf", (".gguf",), gguf.recognises, gguf.read, gguf.write, writes=False),
+            Format("matlab", (".mat",), matlab.recognises, matlab.read, matlab.write, writes=False),
             Format("npz", (".npz",), npz.recognises, npz.read, npz.write),
             Format("pickle", (".pkl", ".pickle"), pickle.recognises, pickle.read, pickle.write, pickle.globals_of),
+            Format(
+                "json",
+                (".json",),
+                plain_text.recognises_json,
+                plain_text.read_json,
+                plain_text.write_json,
+                writes=False,
+                read_pair=keras.read_pair,
+            ),
+            Format("c header", (".h",), c_header.recognises, c_header.read, c_header.write, reads=False),
             Format("onnx", (".onnx",), onnx.recognises, onnx.read, onnx.write),
         )
     }
 )
 
+# A folder of arrays, one a file; it has no first bytes to be known by, and no suffix.
+FOLDER = Format("folder", (), lambda head: False, plain_text.read_folder, plain_text.write_folder, writes=False)
+
 # What is often given in place of parameters: first bytes → what it is, what to do.
 _OTHERS: Mapping[bytes, tuple[str, str]] = MappingProxyType(
     {
-        b"\x93NUMPY": ("one NumPy array (.npy)", "put W1, b1, W2, … into one .npz with numpy.savez"),
+        b"\x93NUMPY": (
+            "one NumPy array (.npy)",
+            "put W1, b1, W2, … into one .npz with numpy.savez, or give their folder",
+        ),
         b"\x1f\x8b": ("a file compressed with gzip", "unpack it first"),
-        b"\x89HDF\r\n\x1a\n": ("an HDF5 file", "save its weights as .npz or .safetensors"),
         b"<": ("a web page or another XML text", "download the file itself, not the page that shows it"),
         b"version https://git-lfs": ("a Git LFS pointer, not the file it stands for", "run: git lfs pull"),
     }
@@ -74,6 +101,8 @@ _OTHERS: Mapping[bytes, tuple[str, str]] = MappingProxyType(
 
 def format_of(path: Path) -> Format:
     """Return the format of the file at ``path``; raise FileFormatError where it is none of the table."""
+    if path.is_dir():
+        return FOLDER
     file_size(path)
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
