@@ -68,11 +68,20 @@ READ: Mapping[str, Read] = {
         "names and shapes",
         "complex numbers; texts, objects and sparse matrices are left aside",
     ),
+    "joblib": Read(
+        "`joblib.dump` of scikit-learn estimators, 0.18 and later, in every compression but lz4",
+        "the estimator, its labels, the pipeline before it",
+        "estimators that are no dense network (trees, kernels), by their names",
+        "none to read; scikit-learn to write",
+    ),
+    "skops": Read(
+        "`skops.io.dump` of scikit-learn estimators", "as joblib", "as joblib", "none to read; skops to write"
+    ),
     "npz": Read(
         "glassnet; `numpy.savez`", "all of it in glassnet's own files; else names and shapes", "arrays of objects"
     ),
     "pickle": Read(
-        "the textbook's dict; dicts and lists of arrays",
+        "the textbook's dict; dicts and lists of arrays; scikit-learn estimators",
         "names and shapes",
         "every global that no array needs; nothing is executed",
     ),

@@ -21,6 +21,7 @@ def test_every_command_has_its_section() -> None:
         "explain",
         "evaluate",
         "train",
+        "tune",
         "inspect",
         "convert",
         "bench",
