@@ -24,6 +24,7 @@ from glassnet.errors import OptionError
 from glassnet.network import (
     Activate,
     Add,
+    ArgMax,
     Clip,
     Concatenate,
     Dense,
@@ -101,6 +102,17 @@ def test_ir_and_assembly_are_text() -> None:
     for name in ("forward", "blocks_1", "call"):
         assert f'@"{name}"(' in fast.ir
         assert f"\n{name}:" in fast.assembly
+
+
+def test_a_value_that_is_a_whole_number_stays_one() -> None:
+    network = small().replace(labels=None)
+    chosen = network.replace(steps=[*network.steps, ArgMax(axis=-1, name="chosen")], outputs=["chosen"])
+    x, fast = rows(5), chosen.compile()
+    assert identical(fast(x), chosen(x))
+    assert fast(x).dtype == np.int64
+    out = np.empty(fast(x).shape, np.int64)
+    assert fast(x, out=out) is out
+    assert identical(out, chosen(x))
 
 
 def test_repr_and_documentation() -> None:

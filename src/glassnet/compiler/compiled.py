@@ -202,7 +202,7 @@ class CompiledNetwork:
 
     def _empty(self, name: str, rows: int) -> Array:
         """Return room for a value of ``rows`` rows."""
-        return np.empty((rows, *self._simple.shapes[name]), self._simple.dtype)
+        return np.empty((rows, *self._simple.shapes[name]), self._simple.dtypes[name])
 
     def _target(self, out: object, rows: int, single: bool) -> Array:
         """Return ``out`` as the batch to write; raises what is wrong with it."""
@@ -210,7 +210,8 @@ class CompiledNetwork:
             raise OptionError("out takes the result of a network with one output; this one has several")
         if not isinstance(out, np.ndarray):
             raise DtypeError(f"out must be an array, found {type(out).__name__}")
-        row_shape, dtype = self._simple.shapes[self._simple.outputs[0]], self._simple.dtype
+        name = self._simple.outputs[0]
+        row_shape, dtype = self._simple.shapes[name], self._simple.dtypes[name]
         shape = row_shape if single else (rows, *row_shape)
         if out.dtype != dtype:
             raise DtypeError(f"out must have dtype {dtype}, found {out.dtype}")
