@@ -16,6 +16,7 @@ from compiler.oracle import same_bits
 from glassnet import ACTIVATIONS
 from glassnet.activations import Array
 from glassnet.compiler import functions
+from glassnet.compiler.chains import WITHOUT_KERNEL
 
 STRIDE = 28_657  # a prime, so that every pattern of low bits comes
 # Units in the last place, for normal and for denormal results.
@@ -23,7 +24,6 @@ LIMITS = dict.fromkeys(accuracy.SUBJECTS, (4.0, 2.0)) | {"gelu": (6.0, 3.0)}
 EXACT = ("step", "relu", "identity")
 
 ROOT = Path(__file__).parents[2]
-WITHOUT_KERNEL = {"celu", "mish", "hard_swish", "softsign"}  # these run in NumPy
 
 
 def edges() -> Array:

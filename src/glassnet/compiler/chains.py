@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glassnet.compiler.functions import ELEMENTWISE
 from glassnet.network import Activate, Clip, Dense, Network, Step
 
 Array = npt.NDArray[Any]
+
+# Elementwise activations that are not among ``functions.ELEMENTWISE``; named here, since that needs llvmlite.
+WITHOUT_KERNEL = frozenset({"celu", "hard_swish", "mish", "softsign"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def _no_kernel(network: Network, step: Step, sources: tuple[str, ...]) -> str:
     if network.dtype != np.float32:
         return f"the network computes in {network.dtype}, the kernels in float32"
     h = step.activation if isinstance(step, Dense | Activate) else None
-    if h is not None and h.elementwise and h.name not in ELEMENTWISE:
+    if h is not None and h.elementwise and h.name in WITHOUT_KERNEL:
         return f"there is no kernel for {h.name} yet"
     if isinstance(step, Dense):
         shape = network.shapes[sources[0]]
