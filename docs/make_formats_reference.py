@@ -196,6 +196,10 @@ A file is known by its first bytes, and only where no format claims those by its
 it is imported or executed, no other file is opened, sizes are compared with the length of the file before memory is
 taken, and what is compressed may grow to 50 times its size at most. What is refused is refused by name. Of a file that
 says names and shapes alone, the activations are asked for: `load(path, activation="relu", output="softmax")`.
+
+Only the textbook's names, W1, b1, W2, …, mean its network unless told otherwise: sigmoid inside, softmax at the end,
+weights of shape (inputs, outputs). Names say nothing of connections: layers are taken as a chain. A network with skips
+comes by ONNX, `torch.export` or Keras.
 """
 
 WRITTEN = """\
