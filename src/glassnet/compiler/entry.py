@@ -49,8 +49,8 @@ NPY_INT64, NPY_FLOAT32, NPY_UINT8 = (np.dtype(kind).num for kind in (np.int64, n
 
 # Above this many multiplications (some 20 µs) other Python threads may run meanwhile.
 LONG_CALL = 1 << 20
-# Scratch up to this size lies on the stack.
-STACK_FLOATS = 64 * 1024
+# Scratch up to this size, 64 KiB, lies on the stack: a thread may have little of it.
+STACK_FLOATS = 16 * 1024
 
 
 def emit_entry(module: ir.Module, plan: Plan) -> None:
