@@ -70,7 +70,7 @@ def pytorch(
         for x, t in tensors:
             optimizer.zero_grad()
             loss = forward(x, t)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             value = loss.item()
         return value
