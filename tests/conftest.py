@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+# Programs and helpers without tests, which need libraries that may be missing.
+collect_ignore_glob = ["fuzz/fuzz*.py"] + ([] if find_spec("onnx") else ["onnxmodels/*.py"])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
