@@ -45,11 +45,12 @@ def run(native: Native, x: Array, *, at_end: bool, decide: bool = False, too_man
     plan = native.plan
     y_type, y_shape = (np.int64, (len(x),)) if decide else (np.float32, (len(x), plan.outputs))
     y_size = len(x) * (8 if decide else 4 * plan.outputs)
-    sizes = (native.parameters.nbytes, x.nbytes, y_size, 4 * plan.scratch_floats)
+    scratch_floats = plan.few_scratch_floats if len(x) <= plan.few else plan.scratch_floats
+    sizes = (native.parameters.nbytes, x.nbytes, y_size, 4 * scratch_floats)
     parameters, given, result, scratch = (Guarded(size, at_end=at_end) for size in sizes)
     parameters.write(native.parameters)
     given.write(x)
-    scratch.write(np.full(plan.scratch_floats, np.nan, np.float32))
+    scratch.write(np.full(scratch_floats, np.nan, np.float32))
     flags = UINT8 * (x.dtype == np.uint8) | DECIDE * decide
     addresses = (parameters.address, given.address, result.address)
     native.forward(*addresses, len(x) + too_many, scratch.address, int(flags))

@@ -16,6 +16,7 @@ from glassnet.compiler.by_rows import activate, elementwise, is_expensive
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, Function, Pointer, Value, vector
 from glassnet.compiler.plan import LINE, Layer
 from glassnet.compiler.routines import Routines, routine
+from glassnet.compiler.targets import Part, Target
 
 QUAD = 4  # the rows and columns of the small squares that are turned
 
@@ -122,14 +123,16 @@ def layer_by_columns(f: Function, routines: Routines, layer: Layer, fetches: boo
     kind = vector(F32, lanes)
     weights = bias.at(F32, layer.weights - layer.bias)
     expensive = is_expensive(layer.epilogue)
-    step = -(-4 * lanes * routines.target.columns // layer.outputs)
-    column, offset = 0, 0
-    for panel in layer.panels:
-        outputs = min(panel.width, layer.outputs - column)
+    cuts = _cuts(layer, routines.target)
+    lengths = [sum(part.count for part in parts) for parts in cuts]
+    loops = sum(panel.count * length for panel, length in zip(layer.panels, lengths, strict=True))
+    step = -(-4 * lanes // loops)  # bytes in each turn of the inner loop
+    column, offset, before = 0, 0, 0
+    for panel, parts, length in zip(layer.panels, cuts, lengths, strict=True):
         with f.loop(panel.count) as panels:
             skip = panels.index * panel.width
-            start = 0
-            for part in routines.target.parts(outputs):
+            start, number = 0, panels.index * length + before
+            for part in parts:
                 with f.loop(part.count) as loop:
                     first = loop.index * part.width + start
                     to = target.at(F32, (skip + column + first) * lanes)
@@ -140,18 +143,27 @@ def layer_by_columns(f: Function, routines: Routines, layer: Layer, fetches: boo
                         x = source.at(F32, ks.index * lanes).load(kind)
                         row = matrix.at(F32, ks.index * panel.width)
                         if fetches:
-                            f.prefetch(ahead.at(I8, (loop.index * layer.inputs + ks.index) * step))
+                            f.prefetch(ahead.at(I8, ((number + loop.index) * layer.inputs + ks.index) * step))
                         ks.carry = [
                             f.fma(x, row.at(F32, j).load(F32).splat(lanes), total) for j, total in enumerate(ks.carry)
                         ]
                     for j, total in enumerate(ks.carry):
                         a = total + 0.0
                         to.at(F32, j * lanes).store(a if expensive else elementwise(layer.epilogue, a))
-                start += part.count * part.width
-        column += panel.count * panel.width
+                start, number = start + part.count * part.width, number + part.count
+        column, before = column + panel.count * panel.width, before + panel.count * length
         offset += panel.count * panel.width * layer.inputs
     if expensive:
         routines.call(f, activate, (layer.epilogue,), target, f.i64(layer.outputs * lanes))
+
+
+def _cuts(layer: Layer, target: Target) -> list[tuple[Part, ...]]:
+    """Return the parts of each kind of panel, padding left out."""
+    left, cuts = layer.outputs, []
+    for panel in layer.panels:
+        cuts.append(target.parts(min(panel.width, left)))
+        left -= panel.width * panel.count
+    return cuts
 
 
 # --- out ----------------------------------------------------------------------------------------------------

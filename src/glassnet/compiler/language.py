@@ -114,11 +114,12 @@ class Value:
     def __rtruediv__(self, other: Value | float) -> Value:
         return self._binary(other, "fdiv", "sdiv", swap=True)
 
-    def __floordiv__(self, other: Value | float) -> Value:
-        return self._binary(other, "frem", "udiv")
+    def __floordiv__(self, other: Value | int) -> Value:
+        """Divide integers that are not negative."""
+        return Value(self.f, self.f.builder.udiv(self.v, self.lift(other)))
 
-    def __mod__(self, other: Value | float) -> Value:
-        return self._binary(other, "frem", "urem")
+    def __mod__(self, other: Value | int) -> Value:
+        return Value(self.f, self.f.builder.urem(self.v, self.lift(other)))
 
     def __neg__(self) -> Value:
         return Value(self.f, self.f.builder.fneg(self.v) if self.is_float else self.f.builder.neg(self.v))
