@@ -22,7 +22,8 @@ INSTALLED = [name for name in FORMATS if importlib.util.find_spec(LIBRARIES.get(
 NETWORK = Network([Dense([[1.0], [2.0]], [0.5], "softmax")])
 
 
-KNOWN = f"known: {', '.join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)}"
+READ = f"known: {', '.join(suffix for entry in FORMATS.values() if entry.reads for suffix in entry.suffixes)}"
+TO_WRITE = f"known: {', '.join(suffix for entry in FORMATS.values() if entry.writes for suffix in entry.suffixes)}"
 # joblib and skops hold perceptrons of scikit-learn and are tried in ``estimators``.
 NARROW = ("joblib", "skops")
 WRITTEN = [name for name in INSTALLED if FORMATS[name].reads and FORMATS[name].writes and name not in NARROW]
@@ -64,7 +65,7 @@ def test_a_pickle_in_text_is_known_by_its_suffix(tmp_path: Path) -> None:
     (tmp_path / "net.dat").write_bytes(data)
     with pytest.raises(FileFormatError, match="neither its first bytes nor its suffix") as caught:
         load(tmp_path / "net.dat")
-    assert caught.value.hint == KNOWN
+    assert caught.value.hint == READ
     assert inspect(tmp_path / "net.dat").format == "unknown"
 
 
@@ -120,7 +121,9 @@ def test_what_is_given_by_mistake(content: bytes, message: str, tmp_path: Path) 
 def test_a_suffix_that_no_format_has(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"^writing .*net\.bin: no format has the suffix '\.bin'") as caught:
         save(NETWORK, tmp_path / "net.bin")
-    assert caught.value.hint == KNOWN
+    assert caught.value.hint == TO_WRITE
+    assert ".mat" in READ
+    assert ".mat" not in TO_WRITE
 
 
 @pytest.mark.parametrize("name", [name for name, entry in FORMATS.items() if not entry.writes])

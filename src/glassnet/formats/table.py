@@ -118,7 +118,7 @@ def format_of(path: Path) -> Format:
         raise FileFormatError("the file is empty")
     found = _by_suffix(path)
     if found is None:
-        raise FileFormatError("neither its first bytes nor its suffix is that of a known format", hint=_known())
+        raise FileFormatError("neither its first bytes nor its suffix is that of a known format", hint=_known("reads"))
     return found
 
 
@@ -126,7 +126,7 @@ def format_to_write(path: Path) -> Format:
     """Return the format that a file called ``path`` is written in; raise OptionError for an unknown suffix."""
     found = _by_suffix(path)
     if found is None:
-        raise OptionError(f"no format has the suffix {path.suffix!r}", hint=_known())
+        raise OptionError(f"no format has the suffix {path.suffix!r}", hint=_known("writes"))
     return found
 
 
@@ -134,5 +134,6 @@ def _by_suffix(path: Path) -> Format | None:
     return next((entry for entry in FORMATS.values() if path.suffix.lower() in entry.suffixes), None)
 
 
-def _known() -> str:
-    return f"known: {', '.join(suffix for entry in FORMATS.values() for suffix in entry.suffixes)}"
+def _known(can: str) -> str:
+    able = (entry for entry in FORMATS.values() if getattr(entry, can))
+    return f"known: {', '.join(suffix for entry in able for suffix in entry.suffixes)}"
