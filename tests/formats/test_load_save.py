@@ -13,7 +13,7 @@ import pytest
 
 from attacks import archives, pickles
 from glassnet import Dense, Network, load, save
-from glassnet.errors import FileFormatError, MissingFileError, OptionError, ParametersError
+from glassnet.errors import FileFormatError, MissingFileError, MissingLibraryError, OptionError, ParametersError
 from glassnet.formats import FORMATS, inspect
 
 # Formats whose library is there.
@@ -58,6 +58,7 @@ def test_content_decides_before_the_suffix(name: str, tmp_path: Path) -> None:
 
 def test_a_pickle_in_text_is_known_by_its_suffix(tmp_path: Path) -> None:
     import pickle
+import sys
 
     data = pickle.dumps(pickles.parameters(), 0)
     (tmp_path / "net.pkl").write_bytes(data)
@@ -185,3 +186,16 @@ def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
         save(NETWORK, tmp_path / f"one{suffix}")
         save(load(tmp_path / f"one{suffix}"), tmp_path / f"two{suffix}")
         assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
+
+
+def test_a_format_whose_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``load`` says which extra brings it, ``inspect`` says so as it says every other problem."""
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"\x08\x08")
+    with pytest.raises(MissingLibraryError, match="ONNX models are parsed by the onnx package") as caught:
+        load(path)
+    assert caught.value.hint == "pip install 'glassnet[onnx]'"
+    found = inspect(path)
+    assert found.problem.startswith("ONNX models are parsed by the onnx package")
+    assert found.hint == caught.value.hint

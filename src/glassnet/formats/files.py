@@ -15,7 +15,7 @@ from typing import TypeAlias, TypedDict, Unpack
 import numpy.typing as npt
 
 from glassnet.activations import Activation
-from glassnet.errors import FileFormatError, OptionError, UnsafeFileError
+from glassnet.errors import FileFormatError, MissingLibraryError, OptionError, UnsafeFileError
 from glassnet.files import replacing
 from glassnet.formats.assembly import Choices, assemble, assembled
 from glassnet.formats.contents import Contents, Global, shown
@@ -178,7 +178,7 @@ def inspect(path: _Path, **options: Unpack[Options]) -> Inspection:
         network = rescaled(found.network, *scaling)
         assumed = "; ".join(found.notes[len(contents.notes) :])
         return Inspection(name, arrays, named, network, assumed, notes=contents.notes)
-    except FileFormatError as error:
+    except (FileFormatError, MissingLibraryError) as error:
         unsafe = isinstance(error, UnsafeFileError)
         return Inspection(name, arrays, named, problem=error.message, hint=error.hint, unsafe=unsafe)
 
