@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import os
 import stat
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,6 @@ def test_content_decides_before_the_suffix(name: str, tmp_path: Path) -> None:
 
 def test_a_pickle_in_text_is_known_by_its_suffix(tmp_path: Path) -> None:
     import pickle
-import sys
 
     data = pickle.dumps(pickles.parameters(), 0)
     (tmp_path / "net.pkl").write_bytes(data)
