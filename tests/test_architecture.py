@@ -32,6 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "benchmarking": {"network", *BASE},
     "datasets": {"errors", "files"},
     "digits": {"network", "formats", "datasets", "training", *BASE},
+    "reading": {"network", "digits", *BASE},
     "cli": {
         "glassnet",
         "network",
@@ -40,12 +41,13 @@ ARROWS: dict[str, set[str]] = {
         "datasets",
         "training",
         "digits",
+        "reading",
         "plots",
         "benchmarking",
         *BASE,
     },
     # The package itself: `import glassnet`, and the names it looks up when first used.
-    "glassnet": {"network", "formats", "datasets", "training", "digits", *BASE},
+    "glassnet": {"network", "formats", "datasets", "training", "digits", "reading", *BASE},
 }
 
 # Arrows upwards, to be counted on one finger: `Network.compile` opens the compiler's door when it is called.
@@ -54,11 +56,12 @@ DOORS = {("network", "compiler")}
 # Library → the rooms that may import it; NumPy is everywhere, anything else nowhere.
 LIBRARIES: dict[str, set[str]] = {
     "numpy": set(ARROWS) - {"errors", "files"},
-    "cv2": {"digits"},
+    "cv2": {"digits", "reading"},
     "h5py": {"formats"},
     "jax": {"benchmarking"},
     "llvmlite": {"compiler"},
-    "matplotlib": {"plots"},
+    "matplotlib": {"plots", "digits"},  # digits: for the fonts it brings
+    "PIL": {"digits"},
     "google": {"formats"},  # protobuf, which onnx brings
     "onnx": {"benchmarking", "formats"},
     "onnxruntime": {"benchmarking"},

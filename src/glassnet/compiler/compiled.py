@@ -26,7 +26,7 @@ from glassnet.compiler.chains import Alone, Chain, cut
 from glassnet.compiler.plan import Plan, make_plan
 from glassnet.compiler.simplify import simplify
 from glassnet.errors import DtypeError, OptionError, ShapeError
-from glassnet.network import Input, Label, Network
+from glassnet.network import Input, Label, Network, label_array
 
 try:
     from glassnet.compiler.machine import Machine, emit_assembly, emit_ir, native_machine
@@ -94,7 +94,7 @@ class CompiledNetwork:
         machine = None if _WHY_NUMPY else native_machine(target)
         parts = cut(self._simple, _WHY_NUMPY)
         self._parts = tuple(_prepared(part, self._simple, machine, cache) for part in parts)
-        self._labels = None if network.labels is None else np.asarray(network.labels)
+        self._labels = None if network.labels is None else label_array(network.labels)
         self._decide = self._decide_slowly
         kernels = [part for part in self._parts if isinstance(part, _Kernel)]
         natives = [kernel.native for kernel in kernels]

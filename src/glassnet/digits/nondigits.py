@@ -10,6 +10,7 @@ A picture takes 0.1 to 0.7 ms. For training, draw some thousands once, and let d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
+from glassnet.digits.fonts import FONTS, typeset
 from glassnet.digits.picture import Array
 from glassnet.digits.prepare import BOX, SIDE, centre
 from glassnet.errors import OptionError, ShapeError
@@ -27,6 +29,7 @@ Draw: TypeAlias = Callable[[np.random.Generator, Array | None], Array]
 
 CANVAS = 64
 _TRIES = 20
+_STRAIGHT = 20  # a stroke is straight whose ink varies so many times more along it than across it
 
 # Without those that look like a digit in some hand: B D G I O S Z b g i l o q s z, and 1's and 7's cousins.
 _LETTERS = "ACEFHJKLMNPQRTUVWXYadefhkmnprtuwxy"
@@ -140,11 +143,21 @@ def _word(generator: np.random.Generator, digits: Array | None) -> Array:
     return _written("".join(letters.tolist()), generator)
 
 
+def _print(generator: np.random.Generator, digits: Array | None) -> Array:
+    """Set a letter or a sign in one of the fonts that come with Matplotlib."""
+    text = str(generator.choice(list(_LETTERS + _PUNCTUATION)))
+    return _slanted(typeset(text, str(generator.choice(FONTS)), 48), generator)
+
+
 def _written(text: str, generator: np.random.Generator) -> Array:
     font = _FONTS[int(generator.integers(len(_FONTS)))]
     pen = int(generator.integers(1, 5))
     picture = np.zeros((CANVAS, CANVAS * (1 + len(text))), np.uint8)
     cv2.putText(picture, text, (CANVAS // 2, 46), font, 1.4, 255, pen, cv2.LINE_AA)
+    return _slanted(picture, generator)
+
+
+def _slanted(picture: Array, generator: np.random.Generator) -> Array:
     slant = np.array([[1, generator.uniform(-0.3, 0.3), 0], [generator.uniform(-0.15, 0.15), 1, 0]])
     return cv2.warpAffine(picture, slant, picture.shape[::-1])
 
@@ -198,11 +211,14 @@ NON_DIGITS: Mapping[str, Draw] = MappingProxyType(
         "letter": _letter,
         "punctuation": _punctuation,
         "word": _word,
+        "print": _print,
         "piece": _piece,
         "pair": _pair,
         "overlaid": _overlaid,
     }
 )
+# Those that need the extra `plot`, for its fonts.
+OF_FONTS = frozenset({"print"})
 # Those that are made of digits.
 OF_DIGITS = frozenset({"piece", "pair", "overlaid"})
 
@@ -211,7 +227,7 @@ OF_DIGITS = frozenset({"piece", "pair", "overlaid"})
 class NonDigits:
     """Makes pictures that are no digits: ``NonDigits(kinds)(count, generator)`` returns (count, 28, 28) of uint8.
 
-    kinds: names in ``NON_DIGITS``, each as likely; left out, all that are possible. digits: pictures (n, 28, 28) of
+    kinds: names in ``NON_DIGITS``, each as likely; left out, all that are possible without other libraries. digits: pictures (n, 28, 28) of
     uint8 to cut up and put together, for the kinds that are made of digits.
     """
 
@@ -220,7 +236,8 @@ class NonDigits:
 
     def __post_init__(self) -> None:
         possible = tuple(kind for kind in NON_DIGITS if self.digits is not None or kind not in OF_DIGITS)
-        object.__setattr__(self, "kinds", tuple(self.kinds) or possible)
+        plain = tuple(kind for kind in possible if kind not in OF_FONTS)
+        object.__setattr__(self, "kinds", tuple(self.kinds) or plain)
         for kind in self.kinds:
             if kind not in NON_DIGITS:
                 raise OptionError(f"no non-digits of kind {kind!r}", hint=f"one of {', '.join(NON_DIGITS)}")
@@ -244,12 +261,20 @@ class NonDigits:
     def _made(self, draw: Draw, generator: np.random.Generator) -> Array:
         for _ in range(_TRIES):
             drawn = draw(generator, self.digits)
-            if np.count_nonzero(drawn > 127) >= BOX:
+            if np.count_nonzero(drawn > 127) >= BOX and not _is_line(drawn):
                 return framed(drawn)
         raise AssertionError(f"{draw.__name__} draws next to nothing")
 
     def __repr__(self) -> str:
         return f"NonDigits({self.kinds}, {'no' if self.digits is None else len(self.digits)} digits)"
+
+
+def _is_line(drawn: Array) -> bool:
+    """Return whether the ink is one straight stroke, which anyone would read as a 1."""
+    moments = cv2.moments(drawn, binaryImage=True)
+    mean, difference = moments["mu20"] + moments["mu02"], moments["mu20"] - moments["mu02"]
+    spread = math.hypot(difference, 2 * moments["mu11"])
+    return (mean - spread) * _STRAIGHT < mean + spread
 
 
 def framed(drawn: Array) -> Array:

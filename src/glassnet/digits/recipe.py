@@ -42,7 +42,7 @@ from glassnet.digits.augment import DISTORTIONS, Augmentation, Distortion
 from glassnet.digits.models import MODELS, load_model
 from glassnet.digits.nondigits import NonDigits
 from glassnet.errors import FileFormatError, MissingFileError, OptionError
-from glassnet.network import Input, Network
+from glassnet.network import Input, Label, Network
 from glassnet.training import (
     LOSSES,
     OPTIMIZERS,
@@ -68,16 +68,19 @@ Table: TypeAlias = Mapping[str, Any]
 
 PIXELS = 784
 CLASSES = 10
+NONE = "none"  # the label of what is no digit
 
 
 @dataclass(frozen=True)
 class NotDigits:
-    """What is mixed in for the network not to be sure of: ``share`` of each batch, with every class as likely.
+    """What is mixed in that is no digit: ``share`` of each batch.
 
-    kinds: names in ``NON_DIGITS``; left out, all. count: how many are drawn at the start; they are distorted as the
-    digits are, anew in each epoch.
+    answer: what the network is to say to it: "none", an eleventh answer of its own; or "unsure", every digit as likely.
+    kinds: names in ``NON_DIGITS``; left out, all that need no other library. count: how many are drawn at the start;
+    they are distorted as the digits are, anew in each epoch.
     """
 
+    answer: str = "none"
     share: float = 0.1
     kinds: tuple[str, ...] = ()
     count: int = 20_000
@@ -85,11 +88,15 @@ class NotDigits:
     def __post_init__(self) -> None:
         check(self)
         whole("NotDigits: count", self.count, 1)
+        if self.answer not in (NONE, "unsure"):
+            raise OptionError(f'NotDigits: answer must be "{NONE}" or "unsure", found {self.answer!r}')
 
     def stream(self, digits: Array, seed: int, change: Change | None) -> Stream:
         """Return the stream of them; some are made of ``digits``."""
         generator = np.random.Generator(np.random.PCG64((seed, 1 << 32)))
         pictures = NonDigits(self.kinds, digits)(self.count, generator)
+        if self.answer == NONE:
+            return Examples(pictures, [NONE] * self.count, change=change)
         return Examples(pictures, np.full((self.count, CLASSES), 1 / CLASSES), change=change)
 
 
@@ -120,16 +127,22 @@ class Recipe:
     patience: int | None = None
     workers: int = 0
 
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """What the network answers."""
+        digits: tuple[Label, ...] = tuple(range(CLASSES))
+        return (*digits, NONE) if self.not_digits is not None and self.not_digits.answer == NONE else digits
+
     def start(self) -> Network:
         """Return the network before training, reading raw pixels."""
         network = initialise(
-            (PIXELS, *self.layers, CLASSES),
+            (PIXELS, *self.layers, len(self.labels)),
             hidden=self.activation,
             seed=self.seed,
             dropout=self.dropout,
             normalise=self.normalise,
         )
-        return network.replace(inputs=Input((PIXELS,), scale=1 / 255))
+        return network.replace(inputs=Input((PIXELS,), scale=1 / 255), labels=self.labels)
 
     def train(
         self,

@@ -2,7 +2,8 @@
 
 from glassnet.network.algebra import collapse
 from glassnet.network.arithmetic import BINARY, FUNCTIONS, BinaryFunction, Function
-from glassnet.network.graph import Input, Label, Network
+from glassnet.network.graph import Input, Network
+from glassnet.network.labels import Label, label_array
 from glassnet.network.reducing import REDUCTIONS
 from glassnet.network.steps import (
     STEPS,
@@ -67,6 +68,7 @@ __all__ = [
     "Trace",
     "Transpose",
     "collapse",
+    "label_array",
     "summary",
     "trace",
 ]

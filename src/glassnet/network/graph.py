@@ -10,21 +10,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from glassnet.errors import GraphError, ShapeError
 from glassnet.network.algebra import collapse
+from glassnet.network.labels import Label, label_array
 from glassnet.network.steps import Array, Dense, Shape, Step, real_array
 from glassnet.network.summary import summary
 from glassnet.network.trace import Trace, trace
 
 if TYPE_CHECKING:
     from glassnet.compiler import CompiledNetwork
-
-Label: TypeAlias = int | str
 
 # A chunk's widest value takes about this much: small enough to stay in a core's cache between two steps.
 CHUNK_BYTES = 1 << 21
@@ -258,8 +257,7 @@ class Network:
         if self.labels is None:
             raise GraphError("this network answers values; it has no labels to decide between")
         chosen = output.argmax(axis=-1) if output.shape[-1] > 1 else (output[..., 0] > 0.5).astype(np.intp)
-        label: Array = np.asarray(self.labels)[chosen]
-        return label
+        return label_array(self.labels)[chosen]
 
     # --- looking inside, and rewriting ---
 

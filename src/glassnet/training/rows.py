@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from glassnet.errors import DtypeError, OptionError, ShapeError
-from glassnet.network import Network
+from glassnet.network import Network, label_array
 from glassnet.network.steps import Array, as_array, real_array
 
 # What a network with one input, or with several, is trained on.
@@ -40,6 +40,8 @@ class Rows:
             raise ShapeError(f"training needs a batch of rows, found one row of shape {batches[0].shape[1:]}")
         if not len(batches[0]):
             raise ShapeError("training needs rows, found none")
+        if isinstance(t, list | tuple) and any(isinstance(label, str) for label in t):
+            t = label_array(t)
         targets = targets_of(network, as_array(t, "t"))
         if len(targets) != len(batches[0]):
             raise ShapeError(f"x has {len(batches[0])} rows, t has {len(targets)}")
@@ -72,11 +74,11 @@ def targets_of(network: Network, t: Array) -> Array:
     """Return what the output should be, (rows, *row shape), from labels or from values."""
     shape = network.shapes[network.outputs[0]]
     if network.labels is not None and t.ndim == 1:
-        matches = t[:, np.newaxis] == np.asarray(network.labels)
+        matches = t[:, np.newaxis] == label_array(network.labels)
         unknown = ~matches.any(axis=1)
         if unknown.any():
             row = int(np.argmax(unknown))
-            raise OptionError(f"t[{row}] is {t[row].item()!r}, expected one of {list(network.labels)}")
+            raise OptionError(f"t[{row}] is {t[row : row + 1].tolist()[0]!r}, expected one of {list(network.labels)}")
         return matches[:, -shape[0] :].astype(network.dtype)  # a single output is the second label's probability
     if t.dtype.kind not in "biuf":
         raise DtypeError(f"t must be real numbers, found dtype {t.dtype}")

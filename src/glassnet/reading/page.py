@@ -1,0 +1,94 @@
+"""What was read on a page: lines of digits, and the marks that are none.
+
+Boxes are in pixels of the picture as it was given (upright as its EXIF says), whatever was done to it on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy.typing as npt
+
+from glassnet.network import Label
+
+Array: TypeAlias = npt.NDArray[Any]
+
+NONE = "none"  # what is no digit
+
+
+class Box(NamedTuple):
+    """A rectangle: its left upper corner, its width and height, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, eq=False)
+class Digit:
+    """One mark that was taken for a digit, or refused.
+
+    label: 0 to 9, or "none". probability: of the label, calibrated. ranked: the likeliest labels with their
+    probabilities, the first being this one. prepared: the (28, 28) pixels the network saw. reason: why it is none.
+    """
+
+    box: Box
+    label: Label
+    probability: float
+    ranked: tuple[tuple[Label, float], ...]
+    prepared: Array
+    reason: str = ""
+
+    @property
+    def is_digit(self) -> bool:
+        """Whether it was taken for a digit."""
+        return self.label != NONE
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """A mark between or beside digits that is none: its kind ("dash", "point", "comma", "other") and place."""
+
+    box: Box
+    kind: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Digits beside one another, from left to right, and the separators among them."""
+
+    digits: tuple[Digit, ...]
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The digits as they are read, with the separators: "12-345", "3.5"."""
+        signs = {"dash": "-", "point": ".", "comma": ","}
+        parts = [(digit.box, str(digit.label)) for digit in self.digits if digit.is_digit]
+        parts += [(mark.box, signs[mark.kind]) for mark in self.marks if mark.kind in signs]
+        return "".join(text for _, text in sorted(parts, key=lambda part: part[0].left + part[0].width / 2))
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What a picture says: lines in reading order.
+
+    refused: marks that are no digits and belong to no line. size: width and height of the picture.
+    """
+
+    lines: tuple[Line, ...]
+    size: tuple[int, int]
+    refused: tuple[Digit, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The lines' texts, one below the other."""
+        return "\n".join(line.text for line in self.lines)
+
+    @property
+    def digits(self) -> tuple[Digit, ...]:
+        """All digits, in reading order."""
+        return tuple(digit for line in self.lines for digit in line.digits if digit.is_digit)
