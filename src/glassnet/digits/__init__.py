@@ -24,7 +24,8 @@ from glassnet.digits.models import MODELS, load_model
 from glassnet.digits.nondigits import NON_DIGITS, NonDigits
 from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
-from glassnet.digits.recipe import NotDigits, Recipe, make_recipe, read_recipe
+from glassnet.digits.recipe import NotDigits, Recipe
+from glassnet.digits.recipe_toml import make_recipe, read_recipe
 from glassnet.digits.recognise import Recognition, recognise
 from glassnet.digits.tune import Reading, Tuning, tune
 
