@@ -126,7 +126,10 @@ def test_a_network_is_less_sure_of_what_is_no_digit() -> None:
     kinds = ("zigzag", "dots")
     scribbles = NonDigits(kinds)(100, np.random.default_rng(9))
     surest = {}
-    for name, not_digits in (("with", {"share": 0.3, "kinds": kinds, "count": 200, "answer": "unsure"}), ("without", None)):
+    for name, not_digits in (
+        ("with", {"share": 0.3, "kinds": kinds, "count": 200, "answer": "unsure"}),
+        ("without", None),
+    ):
         table = {"layers": [16], "epochs": 15, "batch_size": 16, "hold_out": 0}
         recipe = make_recipe(table if not_digits is None else {**table, "not_digits": not_digits})
         surest[name] = recipe.train(pictures, labels).network(scribbles).max(axis=1).mean()
