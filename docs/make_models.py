@@ -215,7 +215,7 @@ def _build(name: str, card: Card) -> list[str]:
     return [
         "## How it was made",
         "",
-        "```console",
+        "```sh",
         f"glassnet train recipes/{name}.toml -o runs/{name}",
         "```",
         "",

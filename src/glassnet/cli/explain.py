@@ -8,14 +8,17 @@ from typing import Annotated
 import typer
 
 import glassnet
-from glassnet.cli.models import DEFAULT_MODEL, ModelOption, chosen_network
+from glassnet.cli.models import ModelOption, chosen_network
 from glassnet.cli.output import by_label, print_json
 from glassnet.cli.pictures import quiet_decoders, source_of
+
+# Small enough for every neuron to be seen.
+EXPLAINED_MODEL = "digits-small"
 
 
 def explain(
     picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A file, or - for standard input.")],
-    model: ModelOption = DEFAULT_MODEL,
+    model: ModelOption = EXPLAINED_MODEL,
     steps: Annotated[bool, typer.Option("--steps", help="Show how the picture was prepared, too.")] = False,
     save: Annotated[
         Path | None,
