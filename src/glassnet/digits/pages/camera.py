@@ -23,7 +23,7 @@ class Shot:
     turn: Range = (0.0, 0.0)  # either way
     tilt: Range = (0.0, 0.0)  # how far each corner moves
     fill: Range = (1.0, 1.0)  # the page's size, as a share of what would just fill the picture
-    table: bool = False  # whether what lies beyond the page is a table; else it is more of the page's edge
+    below: str = "lid"  # what lies below the page
     blur: Range = (0.0, 0.6)  # pixels
     motion: float = 0.0  # how often the hand shakes
     noise: Range = (0.0, 2.0)  # of 255, standard deviation
@@ -36,14 +36,14 @@ class Shot:
 SHOTS: Mapping[str, Shot] = MappingProxyType(
     {
         "file": Shot(blur=(0.0, 0.3), noise=(0.0, 0.0), quality=(95, 101)),
-        "scan": Shot(turn=(0.0, 2.5), blur=(0.3, 0.8), noise=(0.5, 3.0)),
+        "scan": Shot(turn=(0.0, 2.5), fill=(0.99, 1.08), blur=(0.3, 0.8), noise=(0.5, 3.0)),
         "flat": Shot(
-            turn=(0.0, 5.0), tilt=(0.0, 0.025), fill=(1.05, 1.2), blur=(0.4, 1.1), noise=(1.0, 5.0), cast=0.06,
-            exposure=(0.7, 1.0), vignette=(0.0, 0.15), quality=(72, 95),
+            turn=(0.0, 5.0), tilt=(0.0, 0.025), fill=(1.05, 1.2), below="table", blur=(0.4, 1.1), noise=(1.0, 5.0),
+            cast=0.06, exposure=(0.78, 1.02), vignette=(0.0, 0.15), quality=(72, 95),
         ),
         "phone": Shot(
-            turn=(0.0, 8.0), tilt=(0.01, 0.07), fill=(0.8, 1.08), table=True, blur=(0.5, 1.6), motion=0.2,
-            noise=(1.5, 7.0), cast=0.10, exposure=(0.6, 1.0), vignette=(0.0, 0.3), quality=(65, 93),
+            turn=(0.0, 8.0), tilt=(0.01, 0.07), fill=(0.8, 1.08), below="table", blur=(0.5, 1.6), motion=0.2,
+            noise=(1.5, 7.0), cast=0.08, exposure=(0.74, 1.05), vignette=(0.0, 0.3), quality=(65, 93),
         ),
     }
 )  # fmt: skip
@@ -63,7 +63,7 @@ def view(
     placed = (corners - np.array(page) / 2) @ np.array([[cos, sin], [-sin, cos]]) * fill
     tilt = float(generator.uniform(*shot.tilt))
     placed += generator.uniform(-tilt, tilt, (4, 2)) * picture
-    off = generator.uniform(-0.02, 0.02, 2) * picture * shot.table
+    off = generator.uniform(-0.02, 0.02, 2) * picture * (shot.below == "table")
     edge = 0.012 * min(picture)
     points = written.astype(np.float32)[np.newaxis]
     for _ in range(40):
@@ -77,20 +77,58 @@ def view(
     return np.asarray(homography)
 
 
-def table(size: tuple[int, int], generator: np.random.Generator) -> Array:
-    """Return the table below a page: wood, cloth or stone, mostly darker than paper: (h, w, 3) of float32."""
-    base = np.array(_TABLES[int(generator.integers(len(_TABLES)))], np.float32) * float(generator.uniform(0.7, 1.2))
+def seen(page: Array, homography: Array, shot: Shot, generator: np.random.Generator) -> Array:
+    """Return the page (h, w, 3) of uint8 as it lies in a picture of the same size, on what is below it."""
+    if np.allclose(homography, np.eye(3), atol=1e-6):
+        return page
+    size = (page.shape[1], page.shape[0])
+    below = BELOW[shot.below](size, generator)
+    if shot.below == "table":  # what lies on a table throws a narrow shadow on it
+        inside = cv2.warpPerspective(
+            np.full((size[1] // 4, size[0] // 4), 255, np.uint8),
+            _quarter(homography),
+            (size[0] // 4, size[1] // 4),
+            flags=cv2.INTER_LINEAR,
+        )
+        moved = np.array([[1, 0, 1.2], [0, 1, 1.5]])
+        shade = _large(cv2.GaussianBlur(cv2.warpAffine(inside, moved, inside.shape[::-1]), (0, 0), 1.5), size)
+        below = cv2.multiply(
+            below, cv2.merge([1 - shade * np.float32(generator.uniform(0.1, 0.5) / 255)] * 3), dtype=cv2.CV_8U
+        )
+    cv2.warpPerspective(page, homography, size, below, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT)
+    return below
+
+
+def _quarter(homography: Array) -> Array:
+    """Return the homography between pictures a quarter as large."""
+    scale = np.diag([4.0, 4.0, 1.0])
+    return np.linalg.inv(scale) @ homography @ scale
+
+
+def _table(size: tuple[int, int], generator: np.random.Generator) -> Array:
+    """Return wood, cloth or stone, mostly darker than paper."""
+    base = np.array(_TABLES[int(generator.integers(len(_TABLES)))]) * float(generator.uniform(0.7, 1.2))
     shape = (size[1], size[0])
     streaks = generator.standard_normal((shape[0] // 6 + 2, max(2, shape[1] // 240)), dtype=np.float32)
     if generator.random() < 0.4:
         streaks = generator.standard_normal((shape[0] // 12 + 2, shape[1] // 12 + 2), dtype=np.float32)
     elif generator.random() < 0.5:
         streaks = np.ascontiguousarray(streaks.T)
-    field = cv2.resize(streaks, size, interpolation=cv2.INTER_CUBIC)
-    light = 1 + float(generator.uniform(0.01, 0.09)) * field
-    return cv2.merge([light * value for value in base])
+    light = cv2.resize(streaks, size, interpolation=cv2.INTER_LINEAR)
+    light = 1 + float(generator.uniform(0.01, 0.09)) * light
+    return cv2.merge([cv2.convertScaleAbs(light, alpha=float(value)) for value in base])
 
 
+def _lid(size: tuple[int, int], generator: np.random.Generator) -> Array:
+    """Return the lid of a scanner, white or black."""
+    grey = float(generator.choice([generator.uniform(238, 255), generator.uniform(10, 60)]))
+    return np.full((size[1], size[0], 3), round(grey), np.uint8)
+
+
+# Name → what lies below a page: size → (h, w, 3) of uint8.
+BELOW: Mapping[str, Callable[[tuple[int, int], np.random.Generator], Array]] = MappingProxyType(
+    {"table": _table, "lid": _lid}
+)
 _TABLES = ((120, 84, 56), (92, 62, 44), (70, 68, 66), (40, 38, 40), (150, 128, 104), (60, 74, 92), (176, 150, 116))
 
 
@@ -132,7 +170,7 @@ def _soft_shadow(size: tuple[int, int], generator: np.random.Generator) -> Array
         u = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn)
         v = (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn)
         soft = float(generator.uniform(0.1, 0.6))
-        inside = 1 / (1 + np.exp(((u / wide) ** 2 + (v / high) ** 2 - 1) / soft))
+        inside = 0.5 - 0.5 * np.tanh(((u / wide) ** 2 + (v / high) ** 2 - 1) / (2 * soft))
         light *= _large(1 - float(generator.uniform(0.15, 0.55)) * inside, size)
     return light
 
@@ -169,28 +207,28 @@ LIGHTS: Mapping[str, Light] = MappingProxyType(
 
 
 def taken(picture: Array, shot: Shot, light: Array, generator: np.random.Generator) -> Array:
-    """Return the picture (h, w, 3) of float32 as the camera keeps it: (h, w, 3) of uint8."""
+    """Return the picture (h, w, 3) of uint8 as the camera keeps it in this light."""
     height, width = light.shape
     gain = float(generator.uniform(*shot.exposure)) * (1 + generator.uniform(-shot.cast, shot.cast, 3))
     vignette = float(generator.uniform(*shot.vignette))
     if vignette:
         x, y = _places((width, height))
         light = light * _large(1 - vignette * 2 * ((x - 0.5) ** 2 + (y - 0.5) ** 2), (width, height))
-    picture = cv2.multiply(picture, cv2.merge([light * np.float32(value) for value in gain]))
     blur = float(generator.uniform(*shot.blur))
     if blur > 0.25:
         picture = cv2.GaussianBlur(picture, (0, 0), blur)
     if generator.random() < shot.motion:
         picture = cv2.filter2D(picture, -1, _motion(float(generator.uniform(1, 4)), generator))
     deviation = float(generator.uniform(*shot.noise))
-    if deviation:
-        grain = noise((height, width), float(generator.uniform(0.2, 0.7)), generator)
-        colour = generator.standard_normal((height // 2 + 1, width // 2 + 1, 3), dtype=np.float32)
-        picture += cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32(0.6 * deviation)
-        picture += cv2.merge([grain * np.float32(deviation)] * 3)
-    np.clip(picture, 0, 255, out=picture)
-    quality = int(generator.uniform(*shot.quality))
-    return compressed(np.rint(picture, out=picture).astype(np.uint8), quality)
+    fine = float(generator.uniform(0.2, 0.7))
+    grain = deviation * noise((height, width), fine, generator)
+    planes = []
+    for plane, factor in zip(cv2.split(picture), gain.tolist(), strict=True):
+        lit = cv2.multiply(plane, light, scale=factor, dtype=cv2.CV_32F)
+        lit += grain
+        coloured = np.float32(0.7 * deviation) * noise((height, width), 1.5 * fine, generator)
+        planes.append(cv2.add(lit, coloured, dtype=cv2.CV_8U))
+    return compressed(cv2.merge(planes), int(generator.uniform(*shot.quality)))
 
 
 def compressed(picture: Array, quality: int) -> Array:

@@ -61,7 +61,7 @@ class Digits:
             if stroke is None:
                 level = float(generator.uniform(85, 140))
                 return _contrast(fields, level, 3.0), int(self.labels[row])
-            thin = _with_pen(fields, stroke * MASTER)
+            thin = with_pen(fields, stroke * MASTER)
             if thin is not None:
                 break
         else:
@@ -88,7 +88,7 @@ def _contrast(field: Array, level: float, gain: float) -> Array:
     return cv2.convertScaleAbs(np.maximum(field.astype(np.float32) - (level - 127 / gain), 0), alpha=gain)
 
 
-def _with_pen(field: Array, width: float) -> Array | None:
+def with_pen(field: Array, width: float) -> Array | None:
     """Return the middle line of an enlarged digit drawn with a pen of so many pixels; None where a loop is filled."""
     mask = (field > 105).astype(np.uint8)
     middle = thinned(mask)

@@ -172,9 +172,7 @@ def _comb(writer: Writer, size: tuple[int, int], separated: float) -> Layout:
     lines, cells = [], []
     for row in range(count):
         y = top - height + row * pitch
-        row_cells = [
-            Box(round(left + k * (wide + between)), round(y), round(wide), round(high)) for k in range(boxes)
-        ]
+        row_cells = [Box(round(left + k * (wide + between)), round(y), round(wide), round(high)) for k in range(boxes)]
         cells += row_cells
         filled = boxes if generator.random() < 0.6 else int(generator.integers(1, boxes + 1))
         lines.append(tuple(digit for cell in row_cells[:filled] for digit in _in_cell(writer, cell, 1)))
@@ -186,7 +184,10 @@ def _table(writer: Writer, size: tuple[int, int], separated: float) -> Layout:
     generator, height = writer.generator, writer.hand.height
     left, top, right, bottom = _edges(size, height, generator)
     longest = int(generator.integers(1, 5))
-    wide, high = height * (0.85 * longest + float(generator.uniform(0.6, 1.4))), height * float(generator.uniform(1.4, 2))
+    wide, high = (
+        height * (0.85 * longest + float(generator.uniform(0.6, 1.4))),
+        height * float(generator.uniform(1.4, 2)),
+    )
     columns = max(1, min(int((right - left) / wide), int(generator.integers(2, 8))))
     count = max(1, min(int((bottom - top) / high), int(generator.integers(2, 11))))
     lines, cells = [], []

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from glassnet.digits.nondigits import NON_DIGITS
-from glassnet.digits.pages.ink import Hand, cut
+from glassnet.digits.pages.ink import MASTER, Hand, cut, with_pen
 from glassnet.digits.pages.truth import Ink
 from glassnet.digits.picture import Array
 
-# Draws ink of a hand on nothing; the hand's baseline is the lower edge of what is drawn, lowered by the number returned.
+# Draws ink of a hand on nothing, and says by how much its lower edge stands below the hand's baseline.
 Draw: TypeAlias = Callable[[Hand, np.random.Generator], tuple[Array, float]]
 FINER = 3
 
@@ -66,20 +66,34 @@ def _comma(hand: Hand, generator: np.random.Generator) -> tuple[Array, float]:
 SEPARATORS: Mapping[str, Draw] = MappingProxyType({"dash": _dash, "dot": _dot, "comma": _comma})
 
 
-def _drawing(kind: str) -> Draw:
+def _drawing(kind: str, drawn_height: float) -> Draw:
+    """Return what draws a kind of ``NON_DIGITS``; a digit is so high on its canvas."""
+
     def draw(hand: Hand, generator: np.random.Generator) -> tuple[Array, float]:
         drawn = cut(NON_DIGITS[kind](generator, None))
-        while drawn.shape[0] < 8 or (drawn > 127).mean() < 0.02:
-            drawn = cut(NON_DIGITS[kind](generator, None))
-        height = hand.height * float(generator.uniform(0.6, 1.2))
-        factor = height / drawn.shape[0]
-        size = (max(3, round(drawn.shape[1] * factor)), max(3, round(height)))
+        factor = hand.height / drawn_height * float(generator.uniform(0.6, 1.2))
+        size = (max(3, round(drawn.shape[1] * factor)), max(3, round(drawn.shape[0] * factor)))
+        if hand.stroke is not None and hand.height >= 30:
+            large = cv2.resize(np.pad(drawn, 4), None, fx=MASTER / drawn_height, fy=MASTER / drawn_height)
+            thin = with_pen(large, hand.stroke * MASTER / factor * hand.height / drawn_height)
+            drawn = drawn if thin is None else cut(thin)
         sized = cv2.resize(drawn, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
         if factor > 1.2:
             sized = cv2.convertScaleAbs(np.maximum(sized.astype(np.float32) - 60, 0), alpha=1.9)
         return cut(sized), 0.0
 
     return draw
+
+
+def _blot(hand: Hand, generator: np.random.Generator) -> tuple[Array, float]:
+    """Draw a drop of ink with a ragged edge, and drops around it."""
+    side = max(8, round(hand.height * float(generator.uniform(0.2, 0.7))))
+    y, x = np.mgrid[-1.5 : 1.5 : side * 1j, -1.5 : 1.5 : side * 1j]
+    ragged = cv2.resize(generator.standard_normal((7, 7)), (side, side), interpolation=cv2.INTER_CUBIC)
+    field = 1 - np.hypot(x, y) + 0.25 * ragged
+    return cut(np.clip(127 + 60 * side / 12 * field, 0, 255).astype(np.uint8)), hand.height * float(
+        generator.normal(0, 0.2)
+    )
 
 
 def _underline(hand: Hand, generator: np.random.Generator) -> tuple[Array, float]:
@@ -92,13 +106,13 @@ def _underline(hand: Hand, generator: np.random.Generator) -> tuple[Array, float
 # Kind → what draws it: in a free place of the page. Nothing here is a digit in any hand.
 ASIDE: Mapping[str, Draw] = MappingProxyType(
     {
-        "letter": _drawing("letter"),
-        "word": _drawing("word"),
-        "punctuation": _drawing("punctuation"),
-        "scribble": _drawing("scribble"),
-        "zigzag": _drawing("zigzag"),
-        "dots": _drawing("dots"),
-        "blot": _drawing("noise"),
+        "letter": _drawing("letter", 32),
+        "word": _drawing("word", 32),
+        "punctuation": _drawing("punctuation", 36),
+        "scribble": _drawing("scribble", 50),
+        "zigzag": _drawing("zigzag", 50),
+        "dots": _drawing("dots", 50),
+        "blot": _blot,
         "underline": _underline,
         "dash": _dash,
     }

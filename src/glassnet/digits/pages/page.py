@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from glassnet.digits.pages.camera import LIGHTS, SHOTS, Shot, table, taken, view
+from glassnet.digits.pages.camera import LIGHTS, SHOTS, seen, taken, view
 from glassnet.digits.pages.ink import Digits, Hand
 from glassnet.digits.pages.layout import LAYOUTS, Layout
 from glassnet.digits.pages.marks import Marked, aside, stain
@@ -14,7 +15,6 @@ from glassnet.digits.pages.truth import Ink, MadeDigit, MadeLine, MadeMark, Made
 from glassnet.digits.pages.writing import Writer
 from glassnet.digits.picture import Array
 from glassnet.errors import OptionError
-import cv2
 
 LEAST_CONTRAST = 70  # between ink and paper, in the colour that shows it best
 
@@ -49,16 +49,18 @@ def make_page(
     paper_colour = paper.colours[int(generator.integers(len(paper.colours)))]
     page, grain = sheet(paper, paper_colour, size, generator)
     for spot in stains:
-        lay(page, _cover([spot.ink], size) * float(generator.uniform(0.05, 0.3)), (120, 84, 50))
+        lay(page, _cover([spot.ink], size), (120, 84, 50), float(generator.uniform(0.05, 0.3)))
     _print(page, _one(style.prints, generator), layout, writer.hand.height, generator)
     inks = [written.ink for line in layout.lines for written in line] + [mark.ink for mark in marks]
-    cover = _cover(inks, size) * float(generator.uniform(*nib.cover))
+    cover = _cover(inks, size)
     breaks = float(generator.uniform(*nib.breaks))
-    cover *= np.clip(1 - breaks * (0.5 + 0.8 * grain), 0, 1)
-    lay(page, cover, _ink_colour(nib, paper_colour, generator))
+    left, top, width, height = cv2.boundingRect(cover)
+    part = np.s_[top : top + height, left : left + width]
+    cover[part] = cover[part] * np.clip(1 - breaks * (0.5 + 0.8 * grain[part]), 0, 1)
+    lay(page, cover, _ink_colour(nib, paper_colour, generator), float(generator.uniform(*nib.cover)))
 
     homography = view(shot, size, size, _corners(inks), generator)
-    picture = _seen(page, homography, shot, generator)
+    picture = seen(cv2.merge([cv2.convertScaleAbs(plane) for plane in page]), homography, shot, generator)
     light = LIGHTS[_one(style.lights, generator)](size, generator)
     truth = _truth(layout, (*marks, *stains), homography, size)
     return MadePage(taken(picture, shot, light, generator), truth, kind if isinstance(kind, str) else "")
@@ -71,7 +73,9 @@ def _one(names: tuple[str, ...], generator: np.random.Generator) -> str:
 def _size(style: PageStyle, generator: np.random.Generator) -> tuple[int, int]:
     """Return the page's width and height: upright like a sheet, lying, or square like a slip."""
     longer = float(generator.uniform(*style.sides))
-    shorter = max(float(style.sides[0]) * 0.8, longer * float(generator.choice([0.707, 0.75, generator.uniform(0.5, 1)])))
+    shorter = max(
+        float(style.sides[0]) * 0.8, longer * float(generator.choice([0.707, 0.75, generator.uniform(0.5, 1)]))
+    )
     size = (round(shorter), round(max(shorter, longer)))
     return size if generator.random() < 0.6 else size[::-1]
 
@@ -107,35 +111,37 @@ def _asides(layout: Layout, hand: Hand, size: tuple[int, int], generator: np.ran
 
 
 def _cover(inks: list[Ink], size: tuple[int, int]) -> Array:
-    """Return what several inks hide of a page: (h, w) of float32, 0 to 1."""
+    """Return what several inks hide of a page: (h, w) of uint8."""
     cover = np.zeros((size[1], size[0]), np.uint8)
     for ink in inks:
         top, left = max(0, ink.top), max(0, ink.left)
         part = cover[top : ink.top + ink.cover.shape[0], left : ink.left + ink.cover.shape[1]]
         inked = ink.cover[top - ink.top :, left - ink.left :][: part.shape[0], : part.shape[1]]
         np.maximum(part, inked, out=part)
-    return cover.astype(np.float32) / 255
+    return cover
 
 
-def _print(page: Array, name: str, layout: Layout, height: float, generator: np.random.Generator) -> None:
+def _print(page: list[Array], name: str, layout: Layout, height: float, generator: np.random.Generator) -> None:
     """Print lines, squares or boxes on the page, and on some lined pages a margin."""
     form = name == "boxed"
     colours = FORMS if form else RULES
     thick = int(generator.integers(1, 4 if form else 3))
-    cover = np.zeros(page.shape[:2], np.uint8)
+    cover = np.zeros_like(page[0], np.uint8)
     PRINTS[name](cover, layout, height, thick, generator)
     strength = float(generator.uniform(0.5, 1.0) if form else generator.uniform(0.35, 0.9))
-    lay(page, cover.astype(np.float32) * (strength / 255), colours[int(generator.integers(len(colours)))])
+    lay(page, cover, colours[int(generator.integers(len(colours)))], strength)
     if name == "lined" and generator.random() < 0.4:
-        x = round(page.shape[1] * float(generator.uniform(0.03, 0.14)))
-        page[:, x : x + thick] += (np.array(MARGINS[int(generator.integers(3))]) - page[:, x : x + thick]) * strength
+        cover[:] = 0
+        x = round(cover.shape[1] * float(generator.uniform(0.03, 0.14)))
+        cover[:, x : x + thick] = 255
+        lay(page, cover, MARGINS[int(generator.integers(len(MARGINS)))], strength)
 
 
 def _ink_colour(nib: Nib, paper: Colour, generator: np.random.Generator) -> Colour:
     """Return a colour that can be seen on the paper."""
-    seen = [colour for colour in nib.colours if max(map(_difference, colour, paper)) >= LEAST_CONTRAST]
-    assert seen, f"a colour of {nib.colours} to be seen on {paper}"
-    return seen[int(generator.integers(len(seen)))]
+    visible = [colour for colour in nib.colours if max(map(_difference, colour, paper)) >= LEAST_CONTRAST]
+    assert visible, f"a colour of {nib.colours} to be seen on {paper}"
+    return visible[int(generator.integers(len(visible)))]
 
 
 def _difference(one: int, other: int) -> int:
@@ -148,23 +154,6 @@ def _corners(inks: list[Ink]) -> Array:
     return np.concatenate([low, high, np.stack([low[:, 0], high[:, 1]], 1), np.stack([high[:, 0], low[:, 1]], 1)])
 
 
-def _seen(page: Array, homography: Array, shot: Shot, generator: np.random.Generator) -> Array:
-    """Return the page as it lies in the picture, on a table or on itself."""
-    size = (page.shape[1], page.shape[0])
-    if not shot.table:
-        if np.allclose(homography, np.eye(3), atol=1e-6):
-            return page
-        return cv2.warpPerspective(page, homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    below = table(size, generator)
-    inside = np.full(page.shape[:2], 255, np.uint8)
-    inside = cv2.warpPerspective(inside, homography, size, flags=cv2.INTER_LINEAR)
-    # What lies on a table throws a narrow shadow on it.
-    shade = cv2.GaussianBlur(cv2.warpAffine(inside, np.float32([[1, 0, 5], [0, 1, 6]]), size), (0, 0), 6)
-    below *= 1 - shade.astype(np.float32)[..., np.newaxis] * (float(generator.uniform(0.1, 0.5)) / 255)
-    cv2.warpPerspective(page, homography, size, below, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT)
-    return below
-
-
 def _truth(layout: Layout, marks: tuple[Marked, ...], homography: Array, size: tuple[int, int]) -> PageTruth:
     lines = []
     for written in layout.lines:
@@ -174,5 +163,5 @@ def _truth(layout: Layout, marks: tuple[Marked, ...], homography: Array, size: t
             assert box is not None, "the camera to see every digit"
             digits.append(MadeDigit(digit.label, box, digit.touches))
         lines.append(MadeLine(tuple(digits)))
-    seen = [(mark.kind, mark.ink.seen(homography, size)) for mark in marks]
-    return PageTruth(tuple(lines), tuple(MadeMark(kind, box) for kind, box in seen if box is not None))
+    marked = [(mark.kind, mark.ink.seen(homography, size)) for mark in marks]
+    return PageTruth(tuple(lines), tuple(MadeMark(kind, box) for kind, box in marked if box is not None))

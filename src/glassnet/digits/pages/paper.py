@@ -1,6 +1,6 @@
 """What is written on and with: papers, what is printed on them, pens. Each is a table of choices.
 
-A page is composed in float32, colours from 0 to 255: paper with its grain, what is printed, then ink.
+A page is composed in float32, one array a colour, from 0 to 255: paper with its grain, what is printed, then ink.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Nib:
 _WHITES = ((252, 252, 250), (245, 245, 242), (238, 239, 240), (249, 246, 238))
 _CREAMS = ((246, 238, 219), (240, 229, 203), (232, 218, 186), (247, 240, 226))
 _PASTELS = (
-    (250, 238, 150), (252, 214, 222), (205, 228, 246), (204, 234, 200), (244, 205, 160), (222, 210, 240), (196, 178, 140),
+    (250, 238, 150), (252, 214, 222), (205, 228, 246), (204, 234, 200),
+    (244, 205, 160), (222, 210, 240), (196, 178, 140),
 )  # fmt: skip
 _BOARDS = ((36, 62, 52), (44, 50, 48), (30, 34, 36), (28, 54, 66), (52, 74, 60))
 
@@ -78,36 +79,44 @@ NIBS: Mapping[str, Nib] = MappingProxyType(
         "faded": Nib(((92, 70, 48), (110, 92, 76), (70, 62, 70)), (0.03, 0.07), (0.6, 0.9), (0.1, 0.3)),
         "coloured": Nib(_BLUES + _REDS + _OTHERS, (0.06, 0.12), (0.8, 1.0), (0.0, 0.2)),
         "coloured felt": Nib(_BLUES + _REDS + _OTHERS, None, (0.8, 0.98), (0.0, 0.1)),
-        "chalk": Nib(_CHALKS, (0.10, 0.16), (0.75, 0.95), (0.3, 0.65)),
+        "chalk": Nib(_CHALKS, (0.10, 0.16), (0.8, 0.97), (0.2, 0.6)),
         "white": Nib(_LIGHTS, (0.06, 0.14), (0.85, 1.0), (0.0, 0.15)),
         "white felt": Nib(_LIGHTS, None, (0.95, 1.0), (0.0, 0.02)),
     }
 )
 
 
+TILE = 512  # fine noise repeats after so many pixels, which nobody sees
+
+
 def noise(shape: tuple[int, int], sigma: float, generator: np.random.Generator) -> Array:
     """Return smooth noise (h, w) of float32, of standard deviation 1 and about so many pixels coarse."""
     step = max(1.0, sigma / 1.5)
-    size = (int(shape[0] / step) + 2, int(shape[1] / step) + 2)
+    size = (
+        (min(TILE, shape[0]), min(TILE, shape[1]))
+        if step == 1
+        else (int(shape[0] / step) + 2, int(shape[1] / step) + 2)
+    )
     field = generator.standard_normal(size, dtype=np.float32)
-    left = sigma / step
-    if left > 0.3:
-        field = cv2.GaussianBlur(field, (0, 0), left)
+    if sigma / step > 0.3:
+        field = cv2.GaussianBlur(field, (0, 0), sigma / step)
         field *= 1 / max(1e-6, float(field.std()))
-    if step == 1.0:
-        return field[: shape[0], : shape[1]]
-    return cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    if step > 1:
+        return cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return cv2.copyMakeBorder(field, 0, shape[0] - size[0], 0, shape[1] - size[1], cv2.BORDER_WRAP)
 
 
-def sheet(paper: Paper, colour: Colour, size: tuple[int, int], generator: np.random.Generator) -> tuple[Array, Array]:
-    """Return an empty page (h, w, 3) of float32 and its grain (h, w), of standard deviation about 1."""
+def sheet(
+    paper: Paper, colour: Colour, size: tuple[int, int], generator: np.random.Generator
+) -> tuple[list[Array], Array]:
+    """Return an empty page, its three colours each (h, w) of float32, and its grain (h, w) of deviation about 1."""
     shape = (size[1], size[0])
     grain = noise(shape, float(generator.uniform(0.5, 1.3)), generator)
     light = 1 + float(generator.uniform(*paper.grain)) * grain
     light += float(generator.uniform(*paper.mottle)) * noise(shape, float(generator.uniform(12, 60)), generator)
     if generator.random() < paper.fibres:
         light -= _fibres(shape, generator)
-    return cv2.merge([light * np.float32(value) for value in colour]), grain
+    return [light * np.float32(value) for value in colour], grain
 
 
 def _fibres(shape: tuple[int, int], generator: np.random.Generator) -> Array:
@@ -126,14 +135,14 @@ def _turn(angle: float) -> Array:
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
-def lay(page: Array, cover: Array, colour: Colour) -> None:
-    """Lay a colour on the page where the cover (h, w) of float32, 0 to 1, says."""
-    rows, columns = np.flatnonzero(cover.any(axis=1)), np.flatnonzero(cover.any(axis=0))
-    if not len(rows):
-        return
-    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    hidden = cover[part][..., np.newaxis]
-    page[part] += (np.array(colour, np.float32) - page[part]) * hidden
+def lay(page: list[Array], cover: Array, colour: Colour, strength: float = 1.0) -> None:
+    """Lay a colour on the page where the cover (h, w) of uint8 says, that much of it."""
+    left, top, width, height = cv2.boundingRect(cover)
+    part = np.s_[top : top + height, left : left + width]
+    hidden = cover[part].astype(np.float32)
+    hidden *= np.float32(strength / 255)
+    for plane, value in zip(page, colour, strict=True):
+        plane[part] += (np.float32(value) - plane[part]) * hidden
 
 
 # --- what is printed on paper: covers (h, w) of uint8 -----------------------------------------------------------------

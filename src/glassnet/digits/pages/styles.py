@@ -47,7 +47,9 @@ class PageStyle:
             if not 0 <= value <= 1:
                 raise OptionError(f"{field} must lie from 0 to 1, found {value}")
         if not 8 <= self.heights[0] <= self.heights[1]:
-            raise OptionError(f"heights of digits must be two numbers of pixels, 8 or more, rising; found {self.heights}")
+            raise OptionError(
+                f"heights of digits must be two numbers of pixels, 8 or more, rising; found {self.heights}"
+            )
         if not (8 * self.heights[1] <= self.sides[0] <= self.sides[1] <= 4000):
             raise OptionError(
                 f"sides of a page must be two numbers of pixels, rising, from 8 digits' height "
@@ -87,6 +89,8 @@ KINDS: Mapping[str, PageStyle] = MappingProxyType(
         "thin": PageStyle(nibs=("fine", "fine", "fine pencil", "faded")),
         "small": PageStyle(heights=(14.0, 24.0), nibs=("felt", "ballpoint", "gel", "pencil"), sides=(500, 1000)),
         "light_on_dark": PageStyle(papers=("board", "black", "screen"), nibs=("chalk", "white", "white felt")),
-        "coloured": PageStyle(papers=("white", "cream", "card", "card"), nibs=("coloured", "coloured felt", "ballpoint")),
+        "coloured": PageStyle(
+            papers=("white", "cream", "card", "card"), nibs=("coloured", "coloured felt", "ballpoint")
+        ),
     }
 )

@@ -1,4 +1,4 @@
-"""What a made page holds, known without reading it: digits in lines, and marks that are not digits, each with its box."""
+"""What a made page holds, known without reading it: digits in lines, marks that are no digits, each with its box."""
 
 from __future__ import annotations
 

@@ -67,13 +67,17 @@ class Writer:
         top = round(baseline.at(at) + off - lack) - cover.shape[0]
         if before is None:
             return Written(label, Ink(cover, round(x), top))
+        # Where one digit reaches far below or above another, as a 7 over a 4, they do not slide together any further.
+        beyond = before.ink.left + before.ink.cover.shape[1]
+        narrower = min(before.ink.cover.shape[1], cover.shape[1])
         if touches:
-            overlap = float(generator.uniform(0.1, 0.7)) * (hand.stroke or 0.12) * hand.height
-            left = _beside(before.ink, cover, top, 0) - max(1, round(overlap))
-        else:
-            gap = max(NEAREST, hand.height * hand.spacing * float(generator.uniform(0.4, 1.6)))
-            left = _beside(before.ink, cover, top, round(0.12 * hand.height)) + round(gap)
-        return Written(label, Ink(cover, left, top), touches)
+            overlap = max(1, round(float(generator.uniform(0.1, 0.5)) * (hand.stroke or 0.12) * hand.height))
+            left = _beside(before.ink, cover, top, 0) - overlap
+            nearest = beyond - round(0.5 * narrower) - overlap
+            return Written(label, Ink(cover, max(left, nearest), top), touches=left >= nearest)
+        gap = max(NEAREST, hand.height * hand.spacing * float(generator.uniform(0.4, 1.6)))
+        left = _beside(before.ink, cover, top, round(0.12 * hand.height)) + round(gap)
+        return Written(label, Ink(cover, max(left, beyond - round(0.3 * narrower)), top))
 
 
 def _beside(before: Ink, cover: Array, top: int, tolerance: int) -> int:
