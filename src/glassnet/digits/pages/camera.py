@@ -41,6 +41,10 @@ SHOTS: Mapping[str, Shot] = MappingProxyType(
             turn=(0.0, 5.0), tilt=(0.0, 0.025), fill=(1.05, 1.2), below="table", blur=(0.4, 1.1), noise=(1.0, 5.0),
             cast=0.06, exposure=(0.78, 1.02), vignette=(0.0, 0.15), quality=(72, 95),
         ),
+        "webcam": Shot(
+            turn=(0.0, 12.0), tilt=(0.0, 0.05), fill=(0.75, 1.1), below="table", blur=(0.6, 1.8), motion=0.3,
+            noise=(3.0, 10.0), cast=0.22, exposure=(0.65, 1.0), vignette=(0.1, 0.35), quality=(45, 80),
+        ),
         "phone": Shot(
             turn=(0.0, 8.0), tilt=(0.01, 0.07), fill=(0.8, 1.08), below="table", blur=(0.5, 1.6), motion=0.2,
             noise=(1.5, 7.0), cast=0.08, exposure=(0.74, 1.05), vignette=(0.0, 0.3), quality=(65, 93),
@@ -225,7 +229,7 @@ def taken(picture: Array, shot: Shot, light: Array, generator: np.random.Generat
     planes = []
     for plane, factor in zip(cv2.split(picture), gain.tolist(), strict=True):
         lit = cv2.multiply(plane, light, scale=factor, dtype=cv2.CV_32F)
-        lit += grain
+        lit = cv2.add(lit, grain)
         coloured = np.float32(0.7 * deviation) * noise((height, width), 1.5 * fine, generator)
         planes.append(cv2.add(lit, coloured, dtype=cv2.CV_8U))
     return compressed(cv2.merge(planes), int(generator.uniform(*shot.quality)))

@@ -108,7 +108,6 @@ ASIDE: Mapping[str, Draw] = MappingProxyType(
     {
         "letter": _drawing("letter", 32),
         "word": _drawing("word", 32),
-        "punctuation": _drawing("punctuation", 36),
         "scribble": _drawing("scribble", 50),
         "zigzag": _drawing("zigzag", 50),
         "dots": _drawing("dots", 50),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -10,7 +12,7 @@ from glassnet.digits.pages.ink import Digits, Hand
 from glassnet.digits.pages.layout import LAYOUTS, Layout
 from glassnet.digits.pages.marks import Marked, aside, stain
 from glassnet.digits.pages.paper import FORMS, MARGINS, NIBS, PAPERS, PRINTS, RULES, Colour, Nib, lay, sheet
-from glassnet.digits.pages.styles import KINDS, PageStyle
+from glassnet.digits.pages.styles import KINDS, Look, PageStyle
 from glassnet.digits.pages.truth import Ink, MadeDigit, MadeLine, MadeMark, MadePage, PageTruth
 from glassnet.digits.pages.writing import Writer
 from glassnet.digits.picture import Array
@@ -36,37 +38,51 @@ def make_page(
         raise OptionError(f"no kind of page called {kind!r}", hint=f"one of {', '.join(KINDS)}")
     style = KINDS[kind] if isinstance(kind, str) else kind
     source = Digits(digits, labels)
-    paper, nib = PAPERS[_one(style.papers, generator)], NIBS[_one(style.nibs, generator)]
-    shot = SHOTS[_one(style.shots, generator)]
+    nib = NIBS[one_of(style.nibs, generator)]
     size = _size(style, generator)
     writer = Writer(source, _hand(style, nib, generator), generator)
     marked = generator.random() < style.marked
     separated = float(generator.uniform(0, 0.5)) if marked and generator.random() < 0.5 else 0.0
-    layout = LAYOUTS[_one(style.layouts, generator)](writer, size, separated)
+    layout = LAYOUTS[one_of(style.layouts, generator)](writer, size, separated)
     marks = (*layout.marks, *(_asides(layout, writer.hand, size, generator) if marked else ()))
-    stains = [stain(size[::-1], generator) for _ in range(int(marked and generator.random() < 0.3))]
+    stains = tuple(stain(size[::-1], generator) for _ in range(int(marked and generator.random() < 0.3)))
+    picture, truth = compose(style, nib, replace(layout, marks=marks), stains, writer.hand.height, size, generator)
+    return MadePage(picture, truth, kind if isinstance(kind, str) else "")
 
+
+def compose(
+    look: Look,
+    nib: Nib,
+    layout: Layout,
+    stains: tuple[Marked, ...],
+    height: float,
+    size: tuple[int, int],
+    generator: np.random.Generator,
+) -> tuple[Array, PageTruth]:
+    """Return the picture of what is laid out on a page of a size (width, height), and its truth in the picture."""
+    paper = PAPERS[one_of(look.papers, generator)]
     paper_colour = paper.colours[int(generator.integers(len(paper.colours)))]
     page, grain = sheet(paper, paper_colour, size, generator)
     for spot in stains:
         lay(page, _cover([spot.ink], size), (120, 84, 50), float(generator.uniform(0.05, 0.3)))
-    _print(page, _one(style.prints, generator), layout, writer.hand.height, generator)
-    inks = [written.ink for line in layout.lines for written in line] + [mark.ink for mark in marks]
+    _print(page, one_of(look.prints, generator), layout, height, generator)
+    inks = [written.ink for line in layout.lines for written in line] + [mark.ink for mark in layout.marks]
     cover = _cover(inks, size)
     breaks = float(generator.uniform(*nib.breaks))
-    left, top, width, height = cv2.boundingRect(cover)
-    part = np.s_[top : top + height, left : left + width]
+    left, top, width, tall = cv2.boundingRect(cover)
+    part = np.s_[top : top + tall, left : left + width]
     cover[part] = cover[part] * np.clip(1 - breaks * (0.5 + 0.8 * grain[part]), 0, 1)
     lay(page, cover, _ink_colour(nib, paper_colour, generator), float(generator.uniform(*nib.cover)))
 
+    shot = SHOTS[one_of(look.shots, generator)]
     homography = view(shot, size, size, _corners(inks), generator)
     picture = seen(cv2.merge([cv2.convertScaleAbs(plane) for plane in page]), homography, shot, generator)
-    light = LIGHTS[_one(style.lights, generator)](size, generator)
-    truth = _truth(layout, (*marks, *stains), homography, size)
-    return MadePage(taken(picture, shot, light, generator), truth, kind if isinstance(kind, str) else "")
+    light = LIGHTS[one_of(look.lights, generator)](size, generator)
+    return taken(picture, shot, light, generator), _truth(layout, stains, homography, size)
 
 
-def _one(names: tuple[str, ...], generator: np.random.Generator) -> str:
+def one_of(names: tuple[str, ...], generator: np.random.Generator) -> str:
+    """Return one of the names."""
     return names[int(generator.integers(len(names)))]
 
 
@@ -102,11 +118,11 @@ def _asides(layout: Layout, hand: Hand, size: tuple[int, int], generator: np.ran
         taken_places[top : top + height, left : left + width] = True
     marks: list[Marked] = []
     for _ in range(int(generator.integers(1, 5))):
-        mark = aside(hand, taken_places, generator)
-        if mark is not None:
-            left, top, width, height = mark.ink.box
+        found = aside(hand, taken_places, generator)
+        if found is not None:
+            left, top, width, height = found.ink.box
             taken_places[top : top + height, left : left + width] = True
-            marks.append(mark)
+            marks.append(found)
     return marks
 
 
@@ -123,14 +139,14 @@ def _cover(inks: list[Ink], size: tuple[int, int]) -> Array:
 
 def _print(page: list[Array], name: str, layout: Layout, height: float, generator: np.random.Generator) -> None:
     """Print lines, squares or boxes on the page, and on some lined pages a margin."""
-    form = name == "boxed"
+    form = name in ("boxed", "frame")
     colours = FORMS if form else RULES
     thick = int(generator.integers(1, 4 if form else 3))
     cover = np.zeros_like(page[0], np.uint8)
     PRINTS[name](cover, layout, height, thick, generator)
     strength = float(generator.uniform(0.5, 1.0) if form else generator.uniform(0.35, 0.9))
     lay(page, cover, colours[int(generator.integers(len(colours)))], strength)
-    if name == "lined" and generator.random() < 0.4:
+    if name in ("lined", "ledger") and generator.random() < 0.4:
         cover[:] = 0
         x = round(cover.shape[1] * float(generator.uniform(0.03, 0.14)))
         cover[:, x : x + thick] = 255
@@ -154,7 +170,7 @@ def _corners(inks: list[Ink]) -> Array:
     return np.concatenate([low, high, np.stack([low[:, 0], high[:, 1]], 1), np.stack([high[:, 0], low[:, 1]], 1)])
 
 
-def _truth(layout: Layout, marks: tuple[Marked, ...], homography: Array, size: tuple[int, int]) -> PageTruth:
+def _truth(layout: Layout, stains: tuple[Marked, ...], homography: Array, size: tuple[int, int]) -> PageTruth:
     lines = []
     for written in layout.lines:
         digits = []
@@ -163,5 +179,5 @@ def _truth(layout: Layout, marks: tuple[Marked, ...], homography: Array, size: t
             assert box is not None, "the camera to see every digit"
             digits.append(MadeDigit(digit.label, box, digit.touches))
         lines.append(MadeLine(tuple(digits)))
-    marked = [(mark.kind, mark.ink.seen(homography, size)) for mark in marks]
+    marked = [(mark.kind, mark.ink.seen(homography, size)) for mark in (*layout.marks, *stains)]
     return PageTruth(tuple(lines), tuple(MadeMark(kind, box) for kind, box in marked if box is not None))

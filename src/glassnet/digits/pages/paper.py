@@ -56,6 +56,7 @@ PAPERS: Mapping[str, Paper] = MappingProxyType(
         "card": Paper(_PASTELS, grain=(0.003, 0.015), mottle=(0.002, 0.012)),
         "board": Paper(_BOARDS, grain=(0.02, 0.06), mottle=(0.03, 0.10), fibres=0.0),
         "black": Paper(((24, 24, 26), (40, 38, 36), (16, 20, 34), (60, 30, 34)), (0.01, 0.05), (0.01, 0.05)),
+        "white screen": Paper(((255, 255, 255), (250, 250, 250)), (0.0, 0.0), (0.0, 0.0), 0.0),
         "screen": Paper(((0, 0, 0), (18, 18, 18), (30, 30, 46)), (0.0, 0.0), (0.0, 0.0), 0.0),
     }
 )
@@ -97,10 +98,10 @@ def noise(shape: tuple[int, int], sigma: float, generator: np.random.Generator) 
         if step == 1
         else (int(shape[0] / step) + 2, int(shape[1] / step) + 2)
     )
-    field = generator.standard_normal(size, dtype=np.float32)
+    field: Array = generator.standard_normal(size, dtype=np.float32)
     if sigma / step > 0.3:
         field = cv2.GaussianBlur(field, (0, 0), sigma / step)
-        field *= 1 / max(1e-6, float(field.std()))
+        field = field / max(1e-6, float(field.std()))
     if step > 1:
         return cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return cv2.copyMakeBorder(field, 0, shape[0] - size[0], 0, shape[1] - size[1], cv2.BORDER_WRAP)
@@ -188,7 +189,7 @@ def _boxed(cover: Array, layout: Layout, height: float, thick: int, generator: n
     comb = bool(layout.cells) and generator.random() < 0.15
     for left, top, width, high in layout.cells:
         right, bottom = left + width - 1, top + high - 1
-        corners = [(left, top), (left, bottom), (right, bottom), (right, top)]
+        corners: list[tuple[float, float]] = [(left, top), (left, bottom), (right, bottom), (right, top)]
         if comb:
             y = bottom - high * 0.35
             corners = [(left, y), (left, bottom), (right, bottom), (right, y)]
@@ -196,8 +197,33 @@ def _boxed(cover: Array, layout: Layout, height: float, thick: int, generator: n
             _line(cover, start, end, thick)
 
 
+def _ledger(cover: Array, layout: Layout, height: float, thick: int, generator: np.random.Generator) -> None:
+    """Print lines with columns, upright lines at random distances."""
+    _lined(cover, layout, height, thick, generator)
+    x = float(generator.uniform(-2, 1)) * height
+    while x < cover.shape[1]:
+        _line(cover, (x, 0), (x, cover.shape[0]), thick)
+        x += height * float(generator.uniform(2.5, 6))
+
+
+def _frame(cover: Array, layout: Layout, height: float, thick: int, generator: np.random.Generator) -> None:
+    """Print a frame near the page's edge."""
+    tall, width = cover.shape
+    left, top, right, bottom = generator.uniform(0, 0.05, 4) * min(tall, width)
+    corners = [(left, top), (left, tall - 1 - bottom), (width - 1 - right, tall - 1 - bottom), (width - 1 - right, top)]
+    for start, end in zip(corners, corners[1:] + corners[:1], strict=True):
+        _line(cover, start, end, thick)
+
+
 PRINTS: Mapping[str, Print] = MappingProxyType(
-    {"nothing": _nothing, "lined": _lined, "squared": _squared, "boxed": _boxed}
+    {
+        "nothing": _nothing,
+        "lined": _lined,
+        "squared": _squared,
+        "boxed": _boxed,
+        "ledger": _ledger,
+        "frame": _frame,
+    }
 )
 # Faint lines of exercise books; forms are printed darker.
 RULES: tuple[Colour, ...] = (

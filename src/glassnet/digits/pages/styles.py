@@ -13,35 +13,40 @@ from glassnet.errors import OptionError
 
 
 @dataclass(frozen=True)
-class PageStyle:
-    """What a page may be made of; each choice is as likely as the others, a name given twice twice as likely.
+class Look:
+    """What a picture of paper may be made of; each choice as likely as the others, a name given twice twice as likely.
 
-    heights: of the digits, in pixels of the flat page. sides: the page's, in pixels. touching: the share of digits that
-    touch the one before in their number. marked: the share of pages with marks that are no digits. Raises OptionError
-    where a name is in no table or a number is out of its range.
+    Raises OptionError where a name is in no table or a number is out of its range.
     """
 
     papers: tuple[str, ...] = ("white", "white", "cream", "recycled")
     nibs: tuple[str, ...] = ("felt", "ballpoint", "gel", "pencil")
-    layouts: tuple[str, ...] = ("one row", "rows", "rows", "columns", "scattered")
     prints: tuple[str, ...] = ("nothing",)
     lights: tuple[str, ...] = ("even", "gradient")
     shots: tuple[str, ...] = ("scan", "flat")
+
+    def __post_init__(self) -> None:
+        for field, known in _TABLES.items():
+            if hasattr(self, field):
+                _check_names(field, getattr(self, field), known)
+
+
+@dataclass(frozen=True)
+class PageStyle(Look):
+    """What a page may be made of.
+
+    heights: of the digits, in pixels of the flat page. sides: the page's, in pixels. touching: the share of digits that
+    touch the one before in their number. marked: the share of pages with marks that are no digits.
+    """
+
+    layouts: tuple[str, ...] = ("one row", "rows", "rows", "columns", "scattered")
     heights: Range = (36.0, 100.0)
     sides: tuple[int, int] = (800, 1600)
     touching: float = 0.0
     marked: float = 0.3
 
     def __post_init__(self) -> None:
-        for field, names, known in (
-            ("papers", self.papers, PAPERS),
-            ("nibs", self.nibs, NIBS),
-            ("layouts", self.layouts, LAYOUTS),
-            ("prints", self.prints, PRINTS),
-            ("lights", self.lights, LIGHTS),
-            ("shots", self.shots, SHOTS),
-        ):
-            _check_names(field, names, known)
+        super().__post_init__()
         for field in ("touching", "marked"):
             value = getattr(self, field)
             if not 0 <= value <= 1:
@@ -57,6 +62,12 @@ class PageStyle:
             )
 
 
+# Field of a style → the table its names are in.
+_TABLES: Mapping[str, Iterable[str]] = MappingProxyType(
+    {"papers": PAPERS, "nibs": NIBS, "prints": PRINTS, "lights": LIGHTS, "shots": SHOTS, "layouts": LAYOUTS}
+)
+
+
 def _check_names(field: str, names: tuple[str, ...], known: Iterable[str]) -> None:
     known = tuple(known)
     for name in names:
@@ -67,7 +78,6 @@ def _check_names(field: str, names: tuple[str, ...], known: Iterable[str]) -> No
 
 
 _PAPER_KINDS = ("white", "white", "cream", "recycled")
-_ALL_LAYOUTS = ("one row", "rows", "rows", "columns", "scattered")
 
 KINDS: Mapping[str, PageStyle] = MappingProxyType(
     {

@@ -96,7 +96,7 @@ def _beside(before: Ink, cover: Array, top: int, tolerance: int) -> int:
     both = (right >= 0) & (left < cover.shape[1])
     if low >= high or not both.any():
         return before.left + before.cover.shape[1]
-    return before.left + int((right - left)[both].max()) + 1
+    return before.left + int(np.max((right - left)[both])) + 1
 
 
 def _first(cover: Array) -> Array:
