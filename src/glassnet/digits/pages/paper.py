@@ -101,7 +101,7 @@ def noise(shape: tuple[int, int], sigma: float, generator: np.random.Generator) 
     field: Array = generator.standard_normal(size, dtype=np.float32)
     if sigma / step > 0.3:
         field = cv2.GaussianBlur(field, (0, 0), sigma / step)
-        field = field / max(1e-6, float(field.std()))
+        field *= np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma / step))  # what the blur took of the deviation
     if step > 1:
         return cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return cv2.copyMakeBorder(field, 0, shape[0] - size[0], 0, shape[1] - size[1], cv2.BORDER_WRAP)
@@ -123,7 +123,7 @@ def sheet(
 def _fibres(shape: tuple[int, int], generator: np.random.Generator) -> Array:
     """Return how much darker threads make the paper: (h, w) of float32."""
     drawn = np.zeros(shape, np.uint8)
-    for _ in range(int(generator.integers(20, 200))):
+    for _ in range(round(shape[0] * shape[1] * float(generator.uniform(2e-5, 1.6e-4)))):
         start = generator.uniform(0, shape[::-1])
         length, angle, bend = generator.uniform((6, 0, -1), (40, 6.3, 1))
         t = np.linspace(0, 1, 6)
