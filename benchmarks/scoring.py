@@ -1,15 +1,15 @@
 """How a page that was read is compared with what stands on it.
 
-- **Digit error rate**: the edit distance between the text read and the text that stands there, divided by how many digits
-  stand there. A text is the digits of its lines, in reading order, with a line break between lines; whatever else was
-  read (spaces, commas, dashes) is left out, and so are lines without a digit. An inserted, a lost and a wrong character
-  count one each, a line break like a digit: a line torn in two is one error, two lines in the wrong order are
-  as many as their digits differ. It can exceed 1.
-- **Lines exact**: of the lines that stand there, how many were read without any error, where lines read are matched with
-  lines that stand there in order: the longest common subsequence of the lines.
+- **Digit error rate**: the edit distance between the text read and the text that stands there, divided by how many
+  digits stand there. A text is the digits of its lines, in reading order, with a line break between lines; whatever
+  else was read (spaces, commas, dashes) is left out, and so are lines without a digit. An inserted, a lost and a wrong
+  character count one each, a line break like a digit: a line torn in two is one error, two lines in the wrong order
+  are as many as their digits differ. It can exceed 1.
+- **Lines exact**: of the lines that stand there, how many were read without any error, where lines read are matched
+  with lines that stand there in order: the longest common subsequence of the lines.
 - **Pages exact**: the two texts are the same.
-- **False digits**: digits read where no digit stands: their box shares less than a quarter of the smaller box's area with
-  that of every digit there.
+- **False digits**: digits read where no digit stands: their box shares less than a quarter of the smaller box's area
+  with that of every digit there.
 """
 
 from __future__ import annotations
@@ -122,5 +122,3 @@ def score(read: str, boxes: Iterable[Rectangle], truth: str, truth_boxes: Sequen
         exact_pages=int(read == truth),
         false=false_digits(boxes, truth_boxes),
     )
-
-

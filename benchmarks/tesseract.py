@@ -16,8 +16,10 @@ from scoring import Rectangle
 
 # What its page segmentation modes take a picture for.
 MODES = {6: "one block of text", 7: "one line", 11: "text here and there"}
-_TOKENS = re.compile(r"class='(?P<kind>ocr_line|ocr_caption|ocr_textfloat|ocr_header|ocrx_cinfo)'[^>]*title='"
-                     r"[^']*?bboxe?s? (?P<box>[\d.]+ [\d.]+ [\d.]+ [\d.]+)[^']*'>(?P<text>[^<]?)")  # fmt: skip
+_TOKENS = re.compile(
+    r"class='ocr_(?P<line>line|caption|textfloat|header)'|"
+    r"class='ocrx_cinfo' title='x_bboxes (?P<box>[\d ]+);[^']*'>(?P<digit>\d)<"
+)
 
 
 def version() -> str:
@@ -48,10 +50,10 @@ def parse(hocr: str) -> tuple[str, list[Rectangle]]:
     lines: list[str] = []
     boxes: list[Rectangle] = []
     for token in _TOKENS.finditer(hocr):
-        if token["kind"] != "ocrx_cinfo":
+        if token["line"]:
             lines.append("")
-        elif token["text"].isdigit() and lines:
-            lines[-1] += token["text"]
-            left, top, right, bottom = map(float, token["box"].split())
-            boxes.append((left, top, right - left, bottom - top))
+            continue
+        lines[-1] += token["digit"]
+        left, top, right, bottom = map(float, token["box"].split())
+        boxes.append((left, top, right - left, bottom - top))
     return "\n".join(lines), boxes
