@@ -107,8 +107,8 @@ def pages(kinds: Sequence[str], count: int, seed: int, part: str) -> Iterator[tu
 def read_by_glassnet(picture: Array) -> tuple[str, list[Rectangle]]:
     """Return the text that ``glassnet.read`` finds, and the boxes of the digits."""
     page = glassnet.read(picture)
-    boxes = [tuple(map(float, digit.box)) for line in page.lines for digit in line.digits if digit.label != "none"]
-    return page.text, boxes
+    digits = [digit for line in page.lines for digit in line.digits if digit.label != "none"]
+    return page.text, [(box[0], box[1], box[2], box[3]) for box in (digit.box for digit in digits)]
 
 
 def save(folder: Path, name: str, made: MadePage) -> None:
@@ -218,12 +218,13 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     options = parsed()
+    groups: dict[str, tuple[tuple[str, ...], float]]
     if options.kind:
         groups = {kind: ((kind,), float("nan")) for kind in options.kind}
     elif options.singles:
         groups = {kind: ((kind,), float("nan")) for kind in SINGLES}
     else:
-        groups = dict(GROUPS)
+        groups = {**GROUPS}
     if options.glassnet:
         read_by_glassnet(np.full((64, 64, 3), 255, np.uint8))  # loads what is loaded once
     results = {group: measure(kinds, options) for group, (kinds, _) in groups.items()}

@@ -101,7 +101,7 @@ def noise(shape: tuple[int, int], sigma: float, generator: np.random.Generator) 
     field: Array = generator.standard_normal(size, dtype=np.float32)
     if sigma / step > 0.3:
         field = cv2.GaussianBlur(field, (0, 0), sigma / step)
-        field *= np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma / step))  # what the blur took of the deviation
+        field = field * np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma / step))  # what the blur took of the deviation
     if step > 1:
         return cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return cv2.copyMakeBorder(field, 0, shape[0] - size[0], 0, shape[1] - size[1], cv2.BORDER_WRAP)

@@ -97,7 +97,7 @@ KINDS: Mapping[str, PageStyle] = MappingProxyType(
         ),
         "touching": PageStyle(touching=0.4, layouts=("one row", "rows", "rows", "columns")),
         "thin": PageStyle(nibs=("fine", "fine", "fine pencil", "faded")),
-        "small": PageStyle(heights=(14.0, 24.0), nibs=("felt", "ballpoint", "gel", "pencil"), sides=(500, 1000)),
+        "small": PageStyle(heights=(15.0, 26.0), nibs=("felt", "ballpoint", "gel", "pencil"), sides=(500, 1000)),
         "light_on_dark": PageStyle(papers=("board", "black", "screen"), nibs=("chalk", "white", "white felt")),
         "coloured": PageStyle(
             papers=("white", "cream", "card", "card"), nibs=("coloured", "coloured felt", "ballpoint")

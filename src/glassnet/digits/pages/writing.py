@@ -13,7 +13,7 @@ from glassnet.digits.picture import Array
 
 INKED = 127
 OFF = 0.04  # how far a digit stands off the baseline: standard deviation, in heights
-NEAREST = 2.5  # pixels at least between digits that do not touch
+NEAREST = 3.5  # pixels at least between digits that do not touch
 
 
 @dataclass(frozen=True, eq=False)
