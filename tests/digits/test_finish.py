@@ -1,11 +1,11 @@
-"""Finishing touches: none changes an answer."""
+"""Finishing touches: what each changes, and what it leaves."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from glassnet.digits.finish import calibrated, centred, restricted, sharpened
+from glassnet.digits.finish import calibrated, centred, expecting, restricted, sharpened
 from glassnet.errors import OptionError
 from glassnet.network import Dense, Network, committee
 
@@ -46,6 +46,13 @@ def test_a_committee_is_finished_as_a_whole() -> None:
     np.testing.assert_allclose(
         sharpened(committee(members), 2.0)(X), committee([sharpened(m, 2.0) for m in members])(X), atol=1e-6
     )
+
+
+def test_what_is_expected_changes_the_odds() -> None:
+    before = network()
+    after = expecting(before, "none", 0.01, trained_with=0.1)
+    odds = [p[:, 3] / (1 - p[:, 3]) for p in (before(X), after(X))]
+    np.testing.assert_allclose(odds[0] / odds[1], (0.1 / 0.9) / (0.01 / 0.99), rtol=1e-4)
 
 
 def test_without_some_answers() -> None:

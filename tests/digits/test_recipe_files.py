@@ -62,6 +62,7 @@ turn_degrees = 8
 kind = "elastic"
 
 [not_digits]
+expected = 0.02
 share = 0.25
 kinds = ["strokes", "pair"]
 count = 50
@@ -90,7 +91,7 @@ def test_every_key_of_a_recipe(tmp_path: Path) -> None:
         optimizer=AdamW(WarmUp(Cosine(0.01), 0.1), weight_decay=0.02, clip=1.0),
         average=0.9,
         augment=(Affine(turn_degrees=8), Elastic()),
-        not_digits=NotDigits(0.25, ("strokes", "pair"), 50),
+        not_digits=NotDigits(0.25, ("strokes", "pair"), 50, "none", 0.02),
         mixup=0.2,
         epochs=3,
         batch_size=16,
@@ -231,6 +232,9 @@ ADAM: dict[str, Any] = {"kind": "adam"}
         ({"loss": {"kind": "cross_entropy", "class_weights": ["a"] * 10}}, "recipe: loss (cross_entropy): "),
         ({"not_digits": True}, "recipe: not_digits: expected a table: [not_digits], found True"),
         ({"not_digits": {"kind": 3}}, "unknown "),
+        ({"not_digits": {"expected": 1}}, "NotDigits: expected must be "),
+        ({"not_digits": {"answer": "no"}}, 'NotDigits: answer must be "none" or "unsure", found \'no\''),
+        ({"members": 0}, "recipe: members must be "),
         ({"not_digits": {"part": 3}}, "recipe: not_digits (not_digits): there is no option 'part'"),
         ({"not_digits": {"share": 2}}, "NotDigits: share must be between 0 and 1, found 2"),
         ({"not_digits": {"count": 0}}, "NotDigits: count must be 1 or more, found 0"),

@@ -1,11 +1,12 @@
 """What is done to a trained network before it is kept: its scores centred, its probabilities calibrated.
 
-Both change the last layers alone, those that end in softmax, and no answer.
+Only the last layers change, those that end in softmax.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -55,6 +56,23 @@ def sharpened(network: Network, factor: float) -> Network:
     def change(last: Dense) -> Dense:
         number = last.weights.dtype.type(factor)
         return dataclasses.replace(last, weights=last.weights * number, bias=last.bias * number)
+
+    return _with_last(network, change)
+
+
+def expecting(network: Network, label: Label, share: float, *, trained_with: float) -> Network:
+    """Return the network for a world in which ``label`` has another share than it had in training.
+
+    By Bayes' rule its odds change by the ratio of the shares' odds, which is a constant added to its score.
+    """
+    assert network.labels is not None
+    number = network.labels.index(label)
+    change_of_score = math.log(share / (1 - share)) - math.log(trained_with / (1 - trained_with))
+
+    def change(last: Dense) -> Dense:
+        bias = last.bias.copy()
+        bias[number] += bias.dtype.type(change_of_score)
+        return dataclasses.replace(last, bias=bias)
 
     return _with_last(network, change)
 

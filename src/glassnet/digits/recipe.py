@@ -12,7 +12,7 @@ import numpy as np
 
 from glassnet.activations import Array
 from glassnet.digits.augment import Augmentation, Distortion
-from glassnet.digits.finish import calibrated, centred
+from glassnet.digits.finish import calibrated, centred, expecting
 from glassnet.digits.nondigits import NONE, NonDigits
 from glassnet.errors import OptionError, ShapeError
 from glassnet.network import Input, Label, Network, committee
@@ -31,7 +31,7 @@ from glassnet.training import (
     initialise,
     train,
 )
-from glassnet.training.options import check, whole
+from glassnet.training.options import BETWEEN, check, real, whole
 from glassnet.training.rows import split
 from glassnet.training.stream import Change
 
@@ -46,17 +46,21 @@ class NotDigits:
 
     kinds: names in ``NON_DIGITS``; left out, all that need no other library. count: how many are drawn at the start;
     they are distorted as the digits are, anew in each epoch. answer: what the network is to say to it: "none", an
-    eleventh answer of its own; or "unsure", every digit as likely.
+    eleventh answer of its own; or "unsure", every digit as likely. expected: the share of what the network will be
+    shown that is no digit, where it is another one than in training; "none" is made as much less likely.
     """
 
     share: float = 0.1
     kinds: tuple[str, ...] = ()
     count: int = 20_000
     answer: str = NONE
+    expected: float | None = None
 
     def __post_init__(self) -> None:
         check(self)
         whole("NotDigits: count", self.count, 1)
+        if self.expected is not None:
+            real("NotDigits: expected", self.expected, BETWEEN)
         if self.answer not in (NONE, "unsure"):
             raise OptionError(f'NotDigits: answer must be "{NONE}" or "unsure", found {self.answer!r}')
 
@@ -147,6 +151,8 @@ class Recipe:
         network = networks[0] if len(networks) == 1 else committee(networks)
         if self.calibrate:
             network = calibrated(network, *self._with_distorted(*kept))
+        if NONE in self.labels and self.not_digits and self.not_digits.expected:
+            network = expecting(network, NONE, self.not_digits.expected, trained_with=self.not_digits.share)
         return Training(network, tuple(_one_after_the_other(trained)))
 
     def checkpoints(self, path: str | os.PathLike[str] | None) -> list[Path | None]:
