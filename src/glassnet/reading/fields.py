@@ -116,8 +116,8 @@ class Value:
 def read_field(line: Line, expected: Field) -> Value:
     """Return the likeliest reading of ``line`` that is as ``expected``; what was read freely, where that is.
 
-    Its probability: p / (s + 0.01), where p is the product of its marks' probabilities, s the sum of that over all
-    readings that fit, and 0.01 stands for people who write what does not.
+    Its probability: p / (s + 0.01 (1 - s)), where p is the product of its marks' probabilities, s the sum of that over
+    all readings that fit, and 0.01 stands for people who write what does not.
     """
     free = [_digit(mark) for mark in line.digits]
     alternatives = [_alternatives(mark, expected.may_end_in_x) for mark in line.digits]
@@ -132,12 +132,15 @@ def read_field(line: Line, expected: Field) -> Value:
     ]
     best = max(ways, key=lambda way: way.best)
     if freely:
-        share = prod(dict(options)[digit] for options, digit in zip(alternatives, free, strict=True))
+        shares = [dict(options).get(digit) for options, digit in zip(alternatives, free, strict=True)]
+        share = prod(mark.probability if p is None else p for p, mark in zip(shares, line.digits, strict=True))
         best = _Way(share, tuple(free), share)
-    symbols = tuple("" if digit is None else SYMBOLS[digit] for digit in (best.digits if best.best else free))
+        symbols = tuple(str(mark.label) if mark.is_digit else "" for mark in line.digits)
+    else:
+        symbols = tuple("" if digit is None else SYMBOLS[digit] for digit in (best.digits if best.best else free))
     if not best.best:
         return Value(None, 0.0, line.text, freely, symbols)
-    total = min(sum(way.total for way in ways), 1.0)
+    total = min(max(sum(way.total for way in ways), best.best), 1.0)
     text = expected.written("".join(symbols), line.spelled(symbols))
     return Value(text, best.best / (total + UNRULY * (1 - total)), line.text, freely, symbols)
 
@@ -194,8 +197,10 @@ def _alternatives(mark: Digit, may_be_x: bool) -> _Alternatives:
 
 
 def _digit(mark: Digit) -> int | None:
-    """Return what a mark was read as."""
-    return SYMBOLS.index(str(mark.label)) if mark.is_digit and str(mark.label) in SYMBOLS[:10] else None
+    """Return what a mark was read as; -1 for what is neither a digit nor none, as a network for letters has it."""
+    if not mark.is_digit:
+        return None
+    return int(str(mark.label)) if str(mark.label) in SYMBOLS[:10] else -1
 
 
 def _decimals(line: Line) -> tuple[int, bool]:
