@@ -1,0 +1,183 @@
+"""From colours to ink: what a pen has left on the paper, whatever the light and whichever of the two is brighter.
+
+The picture is surveyed small: which colour the paper has and which the ink, whether ink is darker or lighter, how wide
+strokes are. One brightness is then made of the three colours, the one that shows this ink best on this paper, and what
+the paper would have without ink is found by a closing: the dark is filled up from the bright around it wherever it is
+narrower than a stroke can be. Unlike an average, a closing follows the hard edge of a shadow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from glassnet.digits.picture import Array
+
+SURVEY_SIDE = 480
+WIDEST_STROKE = 0.22  # of the picture's shorter side: a digit in bold that fills it
+FAINTEST = 0.045  # share of the paper's brightness that ink takes at least
+FULL_QUANTILE = 0.90
+# Dark ink is the likelier the brighter the paper is: by a factor of e for so many levels above the neutral one.
+NEUTRAL_PAPER, LIKELY_PAPER = 110, 25
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What was found in the small picture.
+
+    light: ink is lighter than paper. mix: (3,) shares of red, green, blue in the brightness to use, of the picture
+    or, where ink is light, of its negative. stroke: the width of strokes in pixels of the large picture. clear: how
+    many times as much speaks for this polarity as for the other.
+    """
+
+    light: bool
+    mix: Array
+    stroke: float
+    clear: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """strength: (h, w) uint8, 0 on paper, 255 under the pen. noise: what paper alone reaches, of 255. stroke: pixels."""
+
+    strength: Array
+    noise: float
+    stroke: float
+
+
+def survey(colours: Array, light: bool | None = None) -> Survey:
+    """Return what colours and widths paper and ink have; light: the polarity, where it is known."""
+    height, width = colours.shape[:2]
+    factor = min(1.0, SURVEY_SIDE / max(height, width))
+    small = colours
+    if factor < 1:
+        small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        small = small.reshape(*small.shape[:2], 3)
+    dark_weight, light_weight = _weights(small)
+    dark_weight *= float(np.exp((np.median(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)) - NEUTRAL_PAPER) / LIKELY_PAPER))
+    found = light_weight > dark_weight if light is None else light
+    clear = (max(dark_weight, light_weight) + 1) / (min(dark_weight, light_weight) + 1)
+    if found:
+        small = cv2.bitwise_not(small)
+    reach = _odd(WIDEST_STROKE * min(small.shape[:2]))
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, _square(reach))
+    taken = 1 - small.astype(np.float32) / np.maximum(paper, 1)
+    most = taken.max(axis=2)
+    strong = most > max(2 * FAINTEST, _otsu(most))
+    if not strong.any():
+        return Survey(found, np.full(3, 1 / 3, np.float32), 2.0 / factor, clear)
+    ink_colour = np.maximum(taken[strong].mean(axis=0), 0)
+    # Each channel counts by how much ink shows in it, in units of the paper's own brightness there.
+    paper_colour = np.maximum(np.median(paper.reshape(-1, 3), axis=0), 8)
+    mix = ink_colour / paper_colour
+    mix = (mix / max(float(mix @ paper_colour), 1e-6) * float(paper_colour.max())).astype(np.float32)
+    return Survey(found, mix, _stroke_width(strong, most) / factor, clear)
+
+
+def inked(colours: Array, found: Survey) -> Ink:
+    """Return the ink on a picture (h, w, 3)."""
+    picture = cv2.bitwise_not(colours) if found.light else colours
+    grey = cv2.transform(picture, found.mix.reshape(1, 3))
+    grey = grey.reshape(picture.shape[:2])
+    paper = paper_of(grey, found.stroke)
+    taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, 1), scale=255, dtype=cv2.CV_8U)
+    floor, noise = _noise(taken)
+    full = max(_full(taken, floor + 3 * noise), 255 * FAINTEST + floor, floor + 4 * noise)
+    gain = 255 / max(full - floor, 1)
+    strength = cv2.convertScaleAbs(cv2.subtract(taken, float(floor)), alpha=gain)
+    return Ink(strength, noise * gain, found.stroke)
+
+
+def paper_of(grey: Array, stroke: float) -> Array:
+    """Return the brightness of the paper below the ink as well: (h, w) uint8."""
+    reach = _odd(max(3.0 * stroke, 7.0))
+    smooth = cv2.medianBlur(grey, 3)
+    # What is far wider than a kernel of the processor's liking is found in a smaller picture.
+    factor = max(1, reach // 24)
+    if factor > 1:
+        size = (-(-grey.shape[1] // factor), -(-grey.shape[0] // factor))
+        smooth = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
+    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, _square(_odd(reach / factor)))
+    if factor > 1:
+        closed = cv2.resize(closed, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return closed
+
+
+def _weights(small: Array) -> tuple[float, float]:
+    """Return how much thin darkness and how much thin brightness there is.
+
+    Black-hats and top-hats see neither slopes nor steps. Just wider than a stroke, a black-hat sees all of dark ink
+    while a top-hat sees nothing yet; wider still, it sees the paper between strokes. So the width tells most at which
+    the two differ most.
+    """
+    grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (3, 3), 0)
+    shorter = min(grey.shape)
+    steps: list[tuple[float, float]] = []
+    for width in sorted({_odd(width) for width in (5, 9, 15, 0.07 * shorter, 0.13 * shorter, WIDEST_STROKE * shorter)}):
+        factor = max(1, width // 8)
+        seen, kernel = grey, _square(width)
+        if factor > 1:
+            size = (max(1, grey.shape[1] // factor), max(1, grey.shape[0] // factor))
+            seen, kernel = cv2.resize(grey, size, interpolation=cv2.INTER_AREA), _square(_odd(width / factor))
+        hats = (cv2.morphologyEx(seen, hat, kernel) for hat in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT))
+        dark, light = (float((hat.astype(np.float32) ** 3).sum()) * factor**2 for hat in hats)
+        steps.append((dark, light))
+    least = 0.02 * max(max(step) for step in steps)
+    told = [step for step in steps if max(step) >= least]
+    return max(told, key=lambda step: (max(step) + 1) / (min(step) + 1))
+
+
+def _stroke_width(strong: Array, strength: Array) -> float:
+    """Return the width of the strokes in pixels: of the runs of ink along rows and columns, weighed by strength."""
+    lengths, weights = [], []
+    for mask, value in ((strong, strength), (strong.T, strength.T)):
+        padded = np.pad(mask, ((0, 0), (1, 1))).astype(np.int8).ravel()
+        edges = np.diff(padded)
+        starts, ends = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
+        sums = np.concatenate([[0], np.cumsum(np.pad(value, ((0, 0), (1, 1))).ravel(), dtype=np.float64)])
+        run = ends - starts
+        lengths.append(run)
+        weights.append(((sums[ends + 1] - sums[starts + 1]) / run) ** 2)
+    length, weight = np.concatenate(lengths), np.concatenate(weights)
+    order = np.argsort(length)
+    cumulative = np.cumsum(weight[order])
+    return float(length[order][np.searchsorted(cumulative, 0.7 * cumulative[-1])])
+
+
+def _noise(taken: Array) -> tuple[float, float]:
+    """Return the level of bare paper and how far paper varies, from the commonest values."""
+    counts = np.bincount(taken[::2, ::2].ravel(), minlength=256)
+    cumulative = np.cumsum(counts)
+    median = float(np.searchsorted(cumulative, 0.5 * cumulative[-1]))
+    low = float(np.searchsorted(cumulative, 0.16 * cumulative[-1]))
+    return median, max(1.0, median - low)
+
+
+def _full(taken: Array, above: float) -> float:
+    """Return what a fully inked pixel has."""
+    counts = np.bincount(taken.ravel(), minlength=256).astype(np.float64)
+    counts[: min(255, round(above) + 1)] = 0
+    if not counts.any():
+        return 0.0
+    levels = np.arange(256)
+    # Otsu's split of what is not paper, then a high quantile of the stronger part.
+    weight, mass = np.cumsum(counts), np.cumsum(counts * levels)
+    between = (mass[-1] * weight - mass * weight[-1]) ** 2 / np.maximum(weight * (weight[-1] - weight), 1e-9)
+    split = int(between[:-1].argmax())
+    upper = np.cumsum(np.where(levels > split, counts, 0))
+    return float(np.searchsorted(upper, FULL_QUANTILE * upper[-1])) if upper[-1] else float(levels[counts > 0][-1])
+
+
+def _otsu(values: Array) -> float:
+    eight = np.clip(values * 255, 0, 255).astype(np.uint8)
+    return cv2.threshold(eight, 0, 255, cv2.THRESH_OTSU)[0] / 255
+
+
+def _square(side: int) -> Array:
+    return np.ones((side, side), np.uint8)
+
+
+def _odd(value: float) -> int:
+    return max(3, round(value) | 1)
