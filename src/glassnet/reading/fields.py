@@ -15,16 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from math import ceil, floor, prod
+from math import ceil, floor, inf, prod
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from glassnet.errors import FileFormatError, MissingFileError, OptionError
-from glassnet.reading.page import NONE, Digit, Line, Mark
+from glassnet.reading.page import NONE, Digit, Line, Mark, Page
 from glassnet.reading.rules import CHECKS, MAY_END_IN_X, SYMBOLS, Between, Every, Length, Listed, Rule, X, follows
 
 # That a person wrote what the field forbids: the prior with which the readings that fit are weighed.
 UNRULY = 0.01
+# That a refused mark is none, where the network has no such answer: it was unsure, no more is known.
+REFUSED = 0.5
 # No answer of a network is impossible.
 LEAST_PROBABILITY = 1e-6
 MOST_CHOICES = 1_000_000
@@ -182,7 +184,7 @@ def _likeliest(marks: Sequence[_Alternatives], rule: Rule, behind: int, count: i
 def _alternatives(mark: Digit, may_be_x: bool) -> _Alternatives:
     """Return what a mark may be with the probabilities, which sum to 1: each digit, none, and X where it may be."""
     ranked = {str(label): float(probability) for label, probability in mark.ranked}
-    none = ranked.get(NONE, 0.0 if mark.is_digit else mark.probability)
+    none = ranked.get(NONE, 0.0 if mark.is_digit else REFUSED)
     named = [ranked.get(SYMBOLS[digit]) for digit in range(10)]
     missing = named.count(None)
     left = max(1 - none - sum(p for p in named if p is not None), 0.0)
@@ -213,6 +215,39 @@ def _decimals(line: Line) -> tuple[int, bool]:
 
 def _middle(mark: Digit | Mark) -> float:
     return mark.box.left + mark.box.width / 2
+
+
+def gathered(page: Page) -> Page:
+    """Return the page with refused marks put back into the lines they stand beside, where they may be digits after all.
+
+    A mark stands beside a line where it overlaps with its nearest digit in height and is not further away than that
+    digit is high.
+    """
+    lines = [list(line.digits) for line in page.lines]
+    refused = []
+    for mark in page.refused:
+        beside = [(_gap(mark, digit), at) for at, line in enumerate(page.lines) for digit in line.digits]
+        gap, at = min(beside, default=(1.0, 0))
+        if gap < 1.0:
+            lines[at].append(mark)
+        else:
+            refused.append(mark)
+    return Page(
+        tuple(
+            Line(tuple(sorted(digits, key=_middle)), line.marks) for digits, line in zip(lines, page.lines, strict=True)
+        ),
+        page.size,
+        tuple(refused),
+    )
+
+
+def _gap(mark: Digit, digit: Digit) -> float:
+    """Return how far a mark is from a digit in heights of the digit; infinite where it is above or below."""
+    overlap = min(mark.box.top + mark.box.height, digit.box.top + digit.box.height) - max(mark.box.top, digit.box.top)
+    if overlap < min(mark.box.height, digit.box.height) / 2:
+        return inf
+    between = max(mark.box.left, digit.box.left) - min(mark.box.left + mark.box.width, digit.box.left + digit.box.width)
+    return max(between, 0) / digit.box.height
 
 
 def read_choices(path: str | os.PathLike[str]) -> tuple[str, ...]:
