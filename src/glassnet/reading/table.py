@@ -23,9 +23,10 @@ class Table:
 
 def write_csv(path: str | os.PathLike[str], table: Table) -> None:
     """Write a table as CSV in UTF-8; its first line names the columns, truths are true and false."""
-    with replacing(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True) as text:
-        print_csv(text, table)
-        text.detach()
+    text = io.StringIO()
+    print_csv(text, table)
+    with replacing(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def print_csv(file: IO[str], table: Table) -> None:
