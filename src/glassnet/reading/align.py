@@ -33,13 +33,15 @@ def sheet_corners(picture: Array) -> Array | None:
     outlines, _ = cv2.findContours(light, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not outlines:
         return None
-    hull = cv2.convexHull(max(outlines, key=cv2.contourArea))
+    outline = max(outlines, key=cv2.contourArea)
+    hull = cv2.convexHull(outline)
     if not LEAST_SHEET < cv2.contourArea(hull) / small.size < MOST_SHEET:
         return None
     for tolerance in (0.01, 0.02, 0.04):
         corners = cv2.approxPolyDP(hull, tolerance * cv2.arcLength(hull, closed=True), closed=True)
         if len(corners) == 4 and cv2.contourArea(corners) > 0.9 * cv2.contourArea(hull):
-            return _ordered(corners.reshape(4, 2) * (picture.shape[1] / small.shape[1]))
+            corners = _sharpened(_ordered(corners.reshape(4, 2).astype(float)), outline.reshape(-1, 2))
+            return (corners + 0.5) * (picture.shape[1] / small.shape[1])
     return None
 
 
@@ -131,6 +133,25 @@ def _ordered(corners: Array) -> Array:
     middle = corners.mean(axis=0)
     around = corners[np.argsort(np.arctan2(*(corners - middle).T[::-1]))]
     return np.roll(around, -int(np.argmin(around.sum(axis=1))), axis=0)
+
+
+def _sharpened(corners: Array, outline: Array) -> Array:
+    """Return where the lines along the sides meet: of the corners themselves, some are bent or blurred."""
+    sides = []
+    for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        along = (end - start) / max(float(np.linalg.norm(end - start)), 1.0)
+        at = (outline - start) @ along / max(float(np.linalg.norm(end - start)), 1.0)
+        aside = np.abs((outline - start) @ np.array([-along[1], along[0]]))
+        near = outline[(at > 0.1) & (at < 0.9) & (aside < 0.02 * LOOKED_AT)]
+        if len(near) < 2:
+            return corners
+        dx, dy, x, y = cv2.fitLine(near.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()
+        sides.append(np.cross([x, y, 1.0], [x + dx, y + dy, 1.0]))
+    met = np.array([np.cross(before, after) for before, after in zip(np.roll(sides, 1, axis=0), sides, strict=True)])
+    if np.abs(met[:, 2]).min() < 1e-9:
+        return corners
+    met = met[:, :2] / met[:, 2:]
+    return met if np.abs(met - corners).max() < 0.05 * LOOKED_AT else corners
 
 
 def _area(corners: Array) -> float:

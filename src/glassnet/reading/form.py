@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,23 +11,21 @@ import numpy as np
 from glassnet.reading.align import corners_of, straight
 from glassnet.reading.fields import Value, gathered, read_field
 from glassnet.reading.page import Array, Box, Line, Page
-from glassnet.reading.review import threshold_for
+from glassnet.reading.review import Sheet, threshold_for
 from glassnet.reading.table import Table
 from glassnet.reading.template import COLUMNS, Template
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """What is written in a box of a form.
+    """What is written in a box of a form: the marks, in pixels of the picture as all boxes are, and what they say.
 
-    value: text "" where it is empty and may be. box: where it is in the picture. line: the marks, their boxes in
-    pixels of ``pixels``, the box cut out of the sheet laid straight.
+    value: text "" where the box is empty and may be, None where it must not be or nothing fits.
     """
 
-    value: Value
     box: Box
     line: Line
-    pixels: Array
+    value: Value
 
 
 def read_form(picture: Array, template: Template, read: Callable[[Array], Page]) -> dict[str, Entry]:
@@ -41,46 +39,57 @@ def read_form(picture: Array, template: Template, read: Callable[[Array], Page])
     scale = laid.shape[1] / template.size[0]
     entries = {}
     for name, place in template.places.items():
-        left, top, right, bottom = (round(edge * scale) for edge in _edges(place.box))
-        pixels = np.ascontiguousarray(laid[top : max(bottom, top + 1), left : max(right, left + 1)])
+        left, top, width, height = place.box
+        x, y, right, bottom = (round(edge * scale) for edge in (left, top, left + width, top + height))
+        pixels = np.ascontiguousarray(laid[y : max(bottom, y + 1), x : max(right, x + 1)])
         page = gathered(read(pixels))
         line = max(page.lines, key=lambda line: len(line.digits), default=Line(page.refused))
         value = read_field(line, place.field)
         if not line.digits:
-            value = Value("" if place.optional else None, 1.0 if place.optional else 0.0, "", place.optional, ())
-        entries[name] = Entry(value, _seen(place.box, back), line, pixels)
+            value = Value("" if place.optional else None, float(place.optional), "", place.optional, ())
+
+        def seen(box: Box, x: int = x, y: int = y) -> Box:
+            return _seen(((x + box.left) / scale, (y + box.top) / scale, box.width / scale, box.height / scale), back)
+
+        line = Line(
+            tuple(replace(digit, box=seen(digit.box)) for digit in line.digits),
+            tuple(replace(mark, box=seen(mark.box)) for mark in line.marks),
+        )
+        entries[name] = Entry(_seen(place.box, back), line, value)
     return entries
-
-
-def _edges(box: tuple[float, ...]) -> tuple[float, float, float, float]:
-    left, top, width, height = box
-    return left, top, left + width, top + height
 
 
 def _seen(box: tuple[float, ...], back: Array) -> Box:
     """Return the upright box around a box of the form, in pixels of the picture."""
-    left, top, right, bottom = _edges(box)
-    corners = back @ np.array([[left, top, 1], [right, top, 1], [right, bottom, 1], [left, bottom, 1]], float).T
-    x, y = corners[:2] / corners[2]
+    left, top, width, height = box
+    corners = [[left, top, 1], [left + width, top, 1], [left + width, top + height, 1], [left, top + height, 1]]
+    x, y, depth = back @ np.array(corners, float).T
+    x, y = x / depth, y / depth
     return Box(round(x.min()), round(y.min()), max(1, round(np.ptp(x))), max(1, round(np.ptp(y))))
 
 
-def form_table(sheets: Sequence[tuple[str, int, Mapping[str, Entry]]], error_rate: float) -> Table:
-    """Return a row for each sheet, given as its file, its number there, and what is in its boxes.
+def sheet_of(path: str, number: int, entries: Mapping[str, Entry], size: tuple[int, int]) -> Sheet:
+    """Return a form that was read as a sheet whose lines are its boxes."""
+    lines = tuple(entry.line for entry in entries.values())
+    values = tuple(entry.value for entry in entries.values())
+    return Sheet(path, number, Page(lines, size), values, tuple(entries))
+
+
+def form_table(sheets: Sequence[Sheet], template: Template, error_rate: float) -> Table:
+    """Return a row for each sheet of a form.
 
     For each field: its value, empty where nothing fits; how sure it is; whether a person should look at it.
     """
-    threshold = threshold_for(
-        error_rate, [entry.value.probability for _, _, sheet in sheets for entry in sheet.values()]
-    )
+    threshold = threshold_for(error_rate, [value.probability for sheet in sheets for value in sheet.values])
     columns: dict[str, type] = dict(COLUMNS)
+    for name in template.places:
+        columns |= {name: str, f"{name}_confidence": float, f"{name}_needs_review": bool}
     rows = []
-    for path, number, sheet in sheets:
-        row: dict[str, Any] = {"picture": path, "page": number}
-        for name, entry in sheet.items():
-            columns |= {name: str, f"{name}_confidence": float, f"{name}_needs_review": bool}
-            row[name] = entry.value.text
-            row[f"{name}_confidence"] = entry.value.probability
-            row[f"{name}_needs_review"] = entry.value.text is None or entry.value.probability < threshold
+    for sheet in sheets:
+        row: dict[str, Any] = {"picture": sheet.path, "page": sheet.number}
+        for name, value in zip(sheet.fields, sheet.values, strict=True):
+            row[name] = value.text
+            row[f"{name}_confidence"] = value.probability
+            row[f"{name}_needs_review"] = value.text is None or value.probability < threshold
         rows.append(row)
     return Table(columns, rows)

@@ -27,14 +27,16 @@ ERROR_RATE = 0.01
 class Sheet:
     """A page that was read: the file it is in, its number there (1, 2, …), and what its lines say.
 
-    values: one for each line. picture: the page as a JPEG or PNG for people to look at, if it is wanted. crops: for
-    each line its marks, cut out of the picture, as PNG, if they are wanted.
+    values: one for each line. fields: their names, where the lines are the boxes of a form. picture: the page as a JPEG
+    or PNG for people to look at, if it is wanted. crops: for each line its marks, cut out of the picture, as PNG, if
+    they are wanted.
     """
 
     path: str
     number: int
     page: Page
     values: tuple[Value, ...]
+    fields: tuple[str, ...] = ()
     picture: bytes = b""
     crops: tuple[tuple[bytes, ...], ...] = ()
 
@@ -48,13 +50,14 @@ def cut_out(picture: Array, page: Page) -> tuple[tuple[bytes, ...], ...]:
 class Row:
     """One mark of a page.
 
-    line, position: where it stands, from 1. left, top, width, height: in pixels of the picture. value: "" for what is
-    no digit, and the reason for that. confidence: that the value is right. line_value: what the line says. crop: the
-    file that shows the mark, if it was written.
+    line, position: where it stands, from 1; field: its box of a form. left, top, width, height: in pixels of the
+    picture. value: "" for what is no digit, and the reason for that. confidence: that the value is right. line_value:
+    what the line says. crop: the file that shows the mark, if it was written.
     """
 
     picture: str
     page: int
+    field: str
     line: int
     position: int
     left: int
@@ -135,6 +138,7 @@ def rows_of(sheets: Sequence[Sheet], error_rate: float = ERROR_RATE, crops: Path
                     Row(
                         picture=sheet.path,
                         page=sheet.number,
+                        field=sheet.fields[number - 1] if sheet.fields else "",
                         line=number,
                         position=position,
                         **digit.box._asdict(),
