@@ -7,6 +7,7 @@ import numpy as np
 
 from glassnet.reading.page import Array, Box
 
+SMALL = 10_000  # bytes: a PNG of it is small, too, and keeps each pixel
 MARGIN = 0.2  # around what is cut out, of its longer side
 
 
@@ -31,6 +32,12 @@ def _encoded(suffix: str, picture: Array, options: list[int]) -> bytes:
     return bytes(data)
 
 
+def image(picture: Array, most_side: int) -> bytes:
+    """Return a picture for people to look at, no longer than ``most_side``: small ones as PNG, others as JPEG."""
+    small = within(picture, most_side)
+    return png(small) if small.size < SMALL else jpeg(small)
+
+
 def within(picture: Array, most_side: int) -> Array:
     """Return a picture that is no longer than ``most_side``."""
     height, width = picture.shape[:2]
@@ -49,3 +56,8 @@ def cropped(picture: Array, box: Box, margin: float = MARGIN) -> Array:
     return picture[
         top : max(box.top + box.height + border, top + 1), left : max(box.left + box.width + border, left + 1)
     ]
+
+
+def use_one_thread() -> None:
+    """Keep OpenCV in this process to one thread, where several processes share the processors."""
+    cv2.setNumThreads(1)

@@ -12,7 +12,7 @@ import csv
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from math import ceil, floor, inf, prod
@@ -134,8 +134,10 @@ def read_field(line: Line, expected: Field) -> Value:
     ]
     best = max(ways, key=lambda way: way.best)
     if freely:
-        shares = [dict(options).get(digit) for options, digit in zip(alternatives, free, strict=True)]
-        share = prod(mark.probability if p is None else p for p, mark in zip(shares, line.digits, strict=True))
+        share = prod(
+            mark.probability if mark.is_digit else dict(options)[None]
+            for options, mark in zip(alternatives, line.digits, strict=True)
+        )
         best = _Way(share, tuple(free), share)
         symbols = tuple(str(mark.label) if mark.is_digit else "" for mark in line.digits)
     else:
@@ -238,6 +240,23 @@ def gathered(page: Page) -> Page:
         ),
         page.size,
         tuple(refused),
+    )
+
+
+def likeliest_rows(page: Page, rows: int) -> Page:
+    """Return the page with the ``rows`` lines that hold the most digits; all where there are not more.
+
+    A mark counts as much as it is likely to be a digit. What is left out joins the refused marks.
+    """
+    if len(page.lines) <= rows:
+        return page
+    worth = [sum(mark.probability for mark in line.digits if mark.is_digit) for line in page.lines]
+    best = set(sorted(range(len(worth)), key=lambda at: -worth[at])[:rows])
+    left_out = [mark for at, line in enumerate(page.lines) if at not in best for mark in line.digits]
+    return replace(
+        page,
+        lines=tuple(line for at, line in enumerate(page.lines) if at in best),
+        refused=(*page.refused, *left_out),
     )
 
 

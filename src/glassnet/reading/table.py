@@ -52,18 +52,23 @@ def _plain(value: Any) -> Any:
 
 def write_parquet(path: str | os.PathLike[str], table: Table) -> None:
     """Write a table as Parquet. Raises MissingLibraryError without pyarrow."""
-    try:
-        import pyarrow  # noqa: PLC0415  optional
-        from pyarrow import parquet  # noqa: PLC0415
-    except ImportError:
-        raise MissingLibraryError("writing Parquet needs pyarrow", hint="pip install 'glassnet[parquet]'") from None
+    pyarrow = parquet_library()
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
     columns = {
         name: pyarrow.array([_text(row[name]) for row in table.rows], kinds[kind])
         for name, kind in table.columns.items()
     }
     with replacing(path) as file:
-        parquet.write_table(pyarrow.table(columns), file)
+        pyarrow.parquet.write_table(pyarrow.table(columns), file)
+
+
+def parquet_library() -> Any:
+    """Return pyarrow. Raises MissingLibraryError where it is not installed."""
+    try:
+        import pyarrow.parquet  # noqa: PLC0415  optional
+    except ImportError:
+        raise MissingLibraryError("writing Parquet needs pyarrow", hint="pip install 'glassnet[parquet]'") from None
+    return pyarrow
 
 
 def _text(value: Any) -> Any:
