@@ -21,6 +21,7 @@ from glassnet.reading.page import Array, Page
 from glassnet.reading.table import Table
 
 ERROR_RATE = 0.01
+ROUNDING = 1e-12  # of a mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def threshold_for(error_rate: float, probabilities: Sequence[float] | None = Non
     expected = np.cumsum(1 - surest_first) / np.arange(1, len(surest_first) + 1)
     # Equal probabilities are above the threshold together.
     last_of_its_kind = np.append(surest_first[1:] != surest_first[:-1], True)[: len(surest_first)]
-    enough = np.flatnonzero(last_of_its_kind & (expected <= error_rate))
+    enough = np.flatnonzero(last_of_its_kind & (expected <= error_rate + ROUNDING))
     return float(surest_first[enough[-1]]) if len(enough) else inf
 
 
