@@ -4,6 +4,7 @@ Beyond that: what is known of a line makes its reading surer (``Field``), forms 
 in doubt is laid before a person (``rows_of``, ``write_report``).
 """
 
+from glassnet.reading.checks import CHECKS
 from glassnet.reading.encode import cropped, image, jpeg, png, use_one_thread, within
 from glassnet.reading.fields import Field, Value, gathered, likeliest_rows, read_choices, read_field
 from glassnet.reading.form import Entry, form_table, read_form, sheet_of
@@ -12,7 +13,6 @@ from glassnet.reading.pdf import count_pages, is_pdf, read_pdf_page
 from glassnet.reading.reader import read, read_steps
 from glassnet.reading.report import side_for, write_report
 from glassnet.reading.review import Row, Sheet, confidences, cut_out, review_table, rows_of, threshold_for
-from glassnet.reading.rules import CHECKS
 from glassnet.reading.table import Table, parquet_library, print_csv, write_csv, write_parquet
 from glassnet.reading.template import Place, Template, load_template
 

@@ -2,7 +2,7 @@
 
 The network gives each mark a probability for each digit and for being none. Of all ways to read the marks, the
 likeliest that keeps to what is known is found exactly: marks are taken from the right, and for every state that the
-rules can be in (``rules.py``) the likeliest way there is kept, with the sum of all ways (Viterbi's algorithm and the
+rules can be in (``checks.py``) the likeliest way there is kept, with the sum of all ways (Viterbi's algorithm and the
 forward algorithm). A mark that was refused may so become a digit again, and a doubtful digit none.
 """
 
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from glassnet.errors import FileFormatError, MissingFileError, OptionError
+from glassnet.reading.checks import CHECKS, MAY_END_IN_X, SYMBOLS, Between, Every, Length, Listed, Rule, X, follows
 from glassnet.reading.page import NONE, Digit, Line, Mark, Page
-from glassnet.reading.rules import CHECKS, MAY_END_IN_X, SYMBOLS, Between, Every, Length, Listed, Rule, X, follows
 
 # That a person wrote what the field forbids: the prior with which the readings that fit are weighed.
 UNRULY = 0.01

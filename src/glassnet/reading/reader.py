@@ -7,7 +7,6 @@ likeliest chain of digits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -20,9 +19,11 @@ from glassnet.reading.canvas import Canvas, canvas_of
 from glassnet.reading.inking import Ink, inked, survey
 from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
+from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
 from glassnet.reading.page import NONE, Box, Digit, Line, Mark, Page
 from glassnet.reading.pieces import Pieces, pieces_of
 from glassnet.reading.rows import rows_of, usual_height
+from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
 
 LEAST_PROBABILITY = 0.5  # of a digit that is read
@@ -45,13 +46,17 @@ def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page
 
 @dataclass(frozen=True, eq=False)
 class _Trail:
+    """What the steps made of a picture. matrix: (3, 3), from the canvas to where the digits were read."""
+
     canvas: Canvas
-    ink: Ink
+    flat: Flat
+    inks: tuple[Ink, ...]
     pieces: Pieces
     readings: list[Reading]
+    matrix: Array
 
     def steps(self) -> tuple[Step, ...]:
-        shown = self.canvas.colours.copy()
+        shown = cv2.cvtColor(255 - self.inks[-1].strength // 2, cv2.COLOR_GRAY2RGB)
         for reading in self.readings:
             for candidates, colour in ((reading.others, (220, 40, 40)), (reading.digits, (30, 150, 60))):
                 for candidate in candidates:
@@ -59,7 +64,10 @@ class _Trail:
                     cv2.rectangle(shown, (left - 2, top - 2), (right + 1, bottom + 1), colour, 2)
         return (
             Step("canvas", "The picture, upright, at the size to work at.", self.canvas.colours),
-            Step("ink", "The paper's colour and the light are taken away: ink becomes bright.", self.ink.strength),
+            Step("sheet", "The sheet, seen straight from above, without the table.", self.flat.colours),
+            Step("ink", "The paper's colour and the light are taken away: ink becomes bright.", self.inks[0].strength),
+            Step("level", "Turned, until rows are level.", self.inks[1].strength),
+            Step("unruled", "Printed lines are taken away, strokes across them mended.", self.inks[2].strength),
             Step("pieces", "Connected ink, without specks.", _coloured(self.pieces.labels)),
             Step("digits", "What is taken for digits, and what is not.", shown),
         )
@@ -74,18 +82,28 @@ def _coloured(labels: Array) -> Array:
 def _read(source: Source, network: Classifier | None) -> tuple[Page, _Trail]:
     judge = judge_of(network)
     canvas = canvas_of(read_picture(source))
-    ink = inked(canvas.colours, survey(canvas.colours))
-    pieces = pieces_of(ink)
+    flat = flat_of(canvas.colours)
+    ink = inked(flat.colours, survey(flat.colours))
+    if flat.inside is not None:
+        ink = Ink(cv2.min(ink.strength, flat.inside), ink.noise, ink.stroke)
+    angle = lean_of(ink.strength)
+    level, matrix = ink, flat.matrix
+    if angle:
+        turned, turn = levelled(ink.strength, angle)
+        level, matrix = Ink(turned, ink.noise, ink.stroke), turn @ flat.matrix
+    plain = without_rules(level, rules_of(level))
+    pieces = pieces_of(plain)
     rows = rows_of(pieces, usual_height(pieces))
-    readings = read_rows(ink.strength, pieces, rows, judge)
-    return _page(canvas, readings, judge), _Trail(canvas, ink, pieces, readings)
+    readings = read_rows(plain.strength, pieces, rows, judge)
+    trail = _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)
+    return _page(trail, judge), trail
 
 
-def _page(canvas: Canvas, readings: Iterable[Reading], judge: Judge) -> Page:
+def _page(trail: _Trail, judge: Judge) -> Page:
     lines: list[Line] = []
     refused: list[Digit] = []
-    for reading in readings:
-        digits = [_digit(canvas, candidate, judge) for candidate in reading.digits]
+    for reading in trail.readings:
+        digits = [_digit(trail, candidate, judge) for candidate in reading.digits]
         taken = [candidate.box for candidate, digit in zip(reading.digits, digits, strict=True) if digit.is_digit]
         refused += [digit for digit in digits if not digit.is_digit]
         marks: list[Mark] = []
@@ -95,13 +113,13 @@ def _page(canvas: Canvas, readings: Iterable[Reading], judge: Judge) -> Page:
             before = max((box for box in taken if (box[0] + box[2]) / 2 <= middle), default=None)
             after = min((box for box in taken if (box[0] + box[2]) / 2 > middle), default=None)
             kind = kind_of(other.box, reading.row, (before, after))
-            marks.append(Mark(_box(canvas, other), kind))
+            marks.append(Mark(_box(trail, other), kind))
         if taken:
             lines.append(Line(tuple(digit for digit in digits if digit.is_digit), tuple(marks)))
-    return Page(tuple(lines), canvas.size, tuple(refused))
+    return Page(tuple(lines), trail.canvas.size, tuple(refused))
 
 
-def _digit(canvas: Canvas, candidate: Candidate, judge: Judge) -> Digit:
+def _digit(trail: _Trail, candidate: Candidate, judge: Judge) -> Digit:
     ranked = ranking(judge, candidate.probabilities)
     label, probability = ranked[0]
     least = LEAST_PROBABILITY if judge.none_column is not None else LEAST_WITHOUT_NONE
@@ -111,9 +129,13 @@ def _digit(canvas: Canvas, candidate: Candidate, judge: Judge) -> Digit:
     elif probability < least:
         reason = f"{label} with a probability of {probability:.0%} only"
         label = NONE
-    return Digit(_box(canvas, candidate), label, probability, ranked, candidate.prepared, reason)
+    return Digit(_box(trail, candidate), label, probability, ranked, candidate.prepared, reason)
 
 
-def _box(canvas: Canvas, candidate: Candidate) -> Box:
-    left, top, right, bottom = (round(edge / canvas.scale) for edge in candidate.box)
-    return Box(left, top, max(1, right - left), max(1, bottom - top))
+def _box(trail: _Trail, candidate: Candidate) -> Box:
+    """Return a candidate's box in the picture as it was given."""
+    scale = trail.canvas.scale
+    left, top, right, bottom = (round(edge / scale) for edge in brought_back(candidate.box, trail.matrix))
+    width, height = trail.canvas.size
+    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    return Box(left, top, max(1, min(right, width) - left), max(1, min(bottom, height) - top))

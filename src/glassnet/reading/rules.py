@@ -1,209 +1,208 @@
-"""Rules that digits may keep to: a length, a range, a check digit, a list.
+"""Lines that were printed on the page, taken away, with the strokes that crossed them mended.
 
-A rule reads digits from the right, where places are counted from, and remembers what it must in a state: a residue,
-a comparison, an ending. So rules can be followed side by side, and the likeliest digits that keep to all of them be
-found exactly, without trying every number (``fields.py``). The letter X, the tenth value of a check modulo 11, is
-the digit 10 of place 0.
-
-Check digits: ISO/IEC 7812-1 (Luhn), ISO 2108 (ISBN), GS1 General Specifications 7.9 (EAN).
+A printed line is thin, straight, level or upright, and long, or one of several pieces in one line. Handwriting has
+level strokes too, but not so long, and never three of them in one line to a pixel. Along a line found, ink that is no
+stronger than the line goes; what a pen left above and below is joined across it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
 
-State: TypeAlias = Any  # hashable; None: the rule is broken for good
-X = 10
+import cv2
+import numpy as np
 
+from glassnet.digits.picture import Array
+from glassnet.reading.inking import Ink
 
-class Rule(Protocol):
-    """What digits must keep to."""
-
-    @property
-    def start(self) -> State:
-        """The state before the first digit."""
-
-    def step(self, state: State, place: int, digit: int) -> State:
-        """Return the state after the digit of ``place``, 0 being the last one; None where no more may mend it."""
-
-    def accepts(self, state: State, places: int) -> bool:
-        """Return whether so many digits, read up to ``state``, keep to the rule."""
+ALONG = 21  # pixels over which a line is averaged
+LEAST_PIECE = 5.0  # stroke widths that a piece of a line is long
+LEAST_SUM = 0.10  # of the page's width that the pieces of a line cover
+LEAST_STROKES = 14.0  # stroke widths that they cover
+OFF = 1.6  # pixels a piece may lie off its line
+STRONGER = 1.4  # times as strong as a line: a pen
 
 
-@dataclass(frozen=True)
-class Length:
-    """So many digits."""
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A printed line: y at x is a polynomial, ``curve``; from first to last column. thick: in pixels; strength: of 255.
 
-    digits: int
-    start: State = 0
+    upright: the same with rows and columns exchanged.
+    """
 
-    def step(self, state: State, place: int, digit: int) -> State:
-        """Stop at one digit too many."""
-        return state if place < self.digits else None
+    curve: Array
+    first: int
+    last: int
+    thick: float
+    strength: float
+    pieces: tuple[tuple[int, int], ...]
+    upright: bool = False
 
-    def accepts(self, state: State, places: int) -> bool:
-        """Return whether there are as many as there should be."""
-        return places == self.digits
-
-
-@dataclass(frozen=True)
-class Between:
-    """A whole number from ``low`` to ``high``. The state says how the digits so far compare with theirs: -1, 0, 1."""
-
-    low: int
-    high: int
-    start: State = (0, 0)
-
-    def step(self, state: State, place: int, digit: int) -> State:
-        """Compare: a place further left outweighs all before it."""
-        if digit == X:
-            return None
-        return tuple(
-            (digit > there) - (digit < there) or before
-            for before, there in zip(state, (self.low // 10**place % 10, self.high // 10**place % 10), strict=True)
-        )
-
-    def accepts(self, state: State, places: int) -> bool:
-        """Return whether it lies between them, given that all places further left are zero."""
-        if places == 0 or self.high < 0:
-            return False
-        at_least_low = self.low < 10**places and state[0] >= 0
-        return at_least_low and (self.high >= 10**places or state[1] <= 0)
+    def at(self, x: Array) -> Array:
+        """Return y at x."""
+        return np.polyval(self.curve, x)
 
 
-@dataclass(frozen=True)
-class Check:
-    """Digits whose weighted sum is a multiple of ``modulus``; of certain lengths and first digits, if given."""
-
-    modulus: int
-    weighted: Callable[[int, int], int]  # of place and digit
-    lengths: frozenset[int] | None = None
-    prefixes: tuple[str, ...] = ("",)
-    start: State = 0
-
-    def step(self, state: State, place: int, digit: int) -> State:
-        """Add a digit to the sum."""
-        if digit == X and (place > 0 or self.modulus <= X):
-            return None
-        if self.lengths and not self._may_stand(place, digit):
-            return None
-        return (state + self.weighted(place, digit)) % self.modulus
-
-    def _may_stand(self, place: int, digit: int) -> bool:
-        longest = max(self.lengths or ())
-        from_left = longest - 1 - place
-        if from_left < 0:
-            return False
-        starts = {prefix[from_left] for prefix in self.prefixes if from_left < len(prefix)}
-        return not starts or str(digit) in starts
-
-    def accepts(self, state: State, places: int) -> bool:
-        """Return whether the sum comes out."""
-        return state == 0 and (places in self.lengths if self.lengths else places > 1)
+def rules_of(ink: Ink) -> list[Rule]:
+    """Return the lines printed on a page that lies straight."""
+    level = _lines(ink.strength, ink)
+    upright = _lines(np.ascontiguousarray(ink.strength.T), ink)
+    found = [*_long(level, ink, ink.strength.shape[1]), *_upright(_long(upright, ink, ink.strength.shape[0]))]
+    return [*found, *_upright(_ticks(upright, found, ink))]
 
 
-class Listed:
-    """One of the given numbers. The state is the ending that was read."""
-
-    start: State = ""
-
-    def __init__(self, choices: Iterable[str]) -> None:
-        self._choices = frozenset(choices)
-        self._endings = {choice[at:] for choice in self._choices for at in range(len(choice))}
-
-    def step(self, state: State, place: int, digit: int) -> State:
-        """Stop where no number ends so."""
-        ending = SYMBOLS[digit] + state
-        return ending if ending in self._endings else None
-
-    def accepts(self, state: State, places: int) -> bool:
-        """Return whether it is a whole number of the list."""
-        return state in self._choices
+def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
+    """Return the ink without the lines."""
+    strength = ink.strength.copy()
+    for rule in rules:
+        _wipe(strength.T if rule.upright else strength, rule, ink)
+    return Ink(strength, ink.noise, ink.stroke)
 
 
-@dataclass(frozen=True)
-class Every:
-    """Several rules at once."""
-
-    rules: tuple[Rule, ...]
-
-    @property
-    def start(self) -> State:
-        """The state of each."""
-        return tuple(rule.start for rule in self.rules)
-
-    def step(self, state: State, place: int, digit: int) -> State:
-        """Stop where one of them does."""
-        moved = tuple(rule.step(one, place, digit) for rule, one in zip(self.rules, state, strict=True))
-        return None if None in moved else moved
-
-    def accepts(self, state: State, places: int) -> bool:
-        """Return whether all of them accept."""
-        return all(rule.accepts(one, places) for rule, one in zip(self.rules, state, strict=True))
+def _upright(rules: Sequence[Rule]) -> list[Rule]:
+    return [
+        Rule(rule.curve, rule.first, rule.last, rule.thick, rule.strength, rule.pieces, upright=True) for rule in rules
+    ]
 
 
-@dataclass(frozen=True)
-class Either:
-    """At least one of several rules."""
-
-    rules: tuple[Rule, ...]
-
-    @property
-    def start(self) -> State:
-        """The state of each."""
-        return tuple(rule.start for rule in self.rules)
-
-    def step(self, state: State, place: int, digit: int) -> State:
-        """Stop where all of them do."""
-        moved = tuple(
-            None if one is None else rule.step(one, place, digit) for rule, one in zip(self.rules, state, strict=True)
-        )
-        return None if all(one is None for one in moved) else moved
-
-    def accepts(self, state: State, places: int) -> bool:
-        """Return whether one of them accepts."""
-        return any(one is not None and rule.accepts(one, places) for rule, one in zip(self.rules, state, strict=True))
-
-
-SYMBOLS = "0123456789X"
-
-
-def _luhn(place: int, digit: int) -> int:
-    doubled = 2 * digit if place % 2 else digit
-    return doubled // 10 + doubled % 10
-
-
-def _ean(place: int, digit: int) -> int:
-    return 3 * digit if place % 2 else digit
+def _lines(strength: Array, ink: Ink) -> list[Rule]:
+    """Return the straight level strokes, of any length from a few stroke widths on."""
+    thickest = max(4, round(1.1 * ink.stroke))
+    along = cv2.blur(strength, (ALONG, 1))
+    thin = cv2.subtract(along, cv2.morphologyEx(along, cv2.MORPH_OPEN, np.ones((thickest + 2, 1), np.uint8)))
+    least = max(14.0, 0.9 * ink.noise)
+    mask = cv2.threshold(thin, least, 255, cv2.THRESH_BINARY)[1]
+    length = max(12, round(LEAST_PIECE * ink.stroke))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, max(9, length // 2)), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    found = []
+    for piece in range(1, count):
+        left, top, width, height, area = stats[piece].tolist()
+        if width < length or area > width * (thickest + 2):
+            continue
+        part = labels[top : top + height, left : left + width] == piece
+        columns = part.sum(axis=0)
+        x = np.flatnonzero(columns)
+        y = (part * np.arange(height)[:, np.newaxis]).sum(axis=0)[x] / columns[x] + top
+        x = x + left
+        curve = np.polyfit(x, y, 2 if width > 20 * ink.stroke and width > 200 else 1)
+        off = np.abs(y - np.polyval(curve, x))
+        if float(np.quantile(off, 0.9)) > OFF or abs(np.polyval(np.polyder(curve), left + width / 2)) > 0.06:
+            continue
+        on = strength[np.clip(np.rint(np.polyval(curve, x)).astype(int), 0, len(strength) - 1), x]
+        thick = float(np.median(columns[x - left]))
+        found.append(Rule(curve, left, left + width, thick, float(np.median(on)), ((left, left + width),)))
+    return found
 
 
-def _mod11(place: int, digit: int) -> int:
-    return (place + 1) * digit
+def _long(lines: Sequence[Rule], ink: Ink, page_width: int) -> list[Rule]:
+    """Return the lines whose pieces are long together."""
+    least = max(LEAST_SUM * page_width, LEAST_STROKES * ink.stroke)
+    left = sorted(lines, key=lambda line: line.first - line.last)
+    found = []
+    while left:
+        first, *left = left
+        together, span = [first], (first.first, first.last)
+        curve = first.curve
+        rest = []
+        for line in left:
+            x = np.linspace(line.first, line.last, 5)
+            away = max(0, line.first - span[1], span[0] - line.last)
+            if float(np.abs(line.at(x) - np.polyval(curve, x)).max()) <= OFF + 0.004 * away:
+                together.append(line)
+                span = (min(span[0], line.first), max(span[1], line.last))
+                curve = _through(together)
+            else:
+                rest.append(line)
+        covered = sum(line.last - line.first for line in together)
+        if covered >= least:
+            left = rest
+            weights = np.array([line.last - line.first for line in together], np.float64)
+            found.append(
+                Rule(
+                    curve,
+                    *span,
+                    float(np.average([line.thick for line in together], weights=weights)),
+                    float(np.average([line.strength for line in together], weights=weights)),
+                    tuple((line.first, line.last) for line in together),
+                )
+            )
+    return found
 
 
-CHECKS: Mapping[str, Rule] = MappingProxyType(
-    {
-        # From the right, every second digit doubled, the digits of the products added.
-        "luhn": Check(10, _luhn),
-        # From the right: weights 1, 2, 3, …; the check digit may be X.
-        "mod11": Check(11, _mod11),
-        # Ten digits modulo 11, or thirteen that begin with 978 or 979.
-        "isbn": Either((Check(11, _mod11, frozenset({10})), Check(10, _ean, frozenset({13}), prefixes=("978", "979")))),
-        # From the right: weights 1, 3, 1, 3, …
-        "ean": Check(10, _ean, frozenset({8, 12, 13, 14})),
-    }
-)
-MAY_END_IN_X = frozenset({"mod11", "isbn"})
+def _through(lines: Sequence[Rule]) -> Array:
+    x = np.concatenate([np.linspace(line.first, line.last, 20) for line in lines])
+    y = np.concatenate([line.at(np.linspace(line.first, line.last, 20)) for line in lines])
+    weights = np.concatenate([np.full(20, line.last - line.first, np.float64) for line in lines])
+    return np.polyfit(x, y, max(len(line.curve) - 1 for line in lines), w=weights)
 
 
-def follows(rule: Rule, digits: Iterable[int]) -> bool:
-    """Return whether ``digits``, from left to right, keep to ``rule``."""
-    state, places = rule.start, 0
-    for places, digit in enumerate(reversed([*digits]), start=1):
-        state = rule.step(state, places - 1, digit)
-        if state is None:
-            return False
-    return rule.accepts(state, places)
+def _ticks(lines: Sequence[Rule], rules: Sequence[Rule], ink: Ink) -> list[Rule]:
+    """Return the short upright lines that begin or end on a level one: sides of boxes, marks between them.
+
+    They are alike: at least two of the same length on the same line.
+    """
+    found: list[Rule] = []
+    for rule in rules:
+        if rule.upright:
+            continue
+        touching = []
+        for line in lines:
+            x = float(np.mean(line.at(np.array([line.first, line.last]))))
+            if not rule.first - 6 <= x <= rule.last + 6 or line in found:
+                continue
+            y = float(rule.at(np.array(x)))
+            near = min(abs(line.first - y), abs(line.last - y))
+            alike = line.thick <= rule.thick + 2.5 and 0.5 * rule.strength < line.strength < 1.6 * rule.strength + 20
+            if near <= max(8.0, ALONG / 2) and alike:
+                touching.append(line)
+        for line in touching:
+            length = line.last - line.first
+            same = [other for other in touching if abs(other.last - other.first - length) < 0.15 * length + 4]
+            if len(same) >= 2:
+                found.append(line)
+    return found
+
+
+def _wipe(strength: Array, rule: Rule, ink: Ink) -> None:
+    """Take a line out of ``strength`` (h, w), in place, and join what it parted."""
+    x = np.arange(max(0, rule.first - 4), min(strength.shape[1], rule.last + 4))
+    half = int(np.ceil(rule.thick / 2 + 0.8))
+    reach = half + 2
+    middle = np.rint(rule.at(x)).astype(int)
+    kept = (middle >= reach) & (middle < len(strength) - reach)
+    x, middle = x[kept], middle[kept]
+    if len(x) < 3:
+        return
+    offsets = np.arange(-reach, reach + 1)[:, np.newaxis]
+    rows, columns = middle + offsets, np.broadcast_to(x, (2 * reach + 1, len(x)))
+    around = strength[rows, columns]
+    weak = max(64.0, 3.5 * ink.noise)
+    # One pixel beyond the line on both sides: ink there is a stroke's.
+    above = np.maximum(around[reach - half - 1], around[reach - half - 2])
+    below = np.maximum(around[reach + half + 1], around[reach + half + 2])
+    joined = np.zeros((2 * half + 1, len(x)), np.uint8)
+    for slant in (-1.0, -0.6, -0.3, 0.0, 0.3, 0.6, 1.0):
+        for row in range(2 * half + 1):
+            up, down = round(slant * (row + 1)), round(slant * (2 * half + 1 - row))
+            both = np.minimum(_moved(above, up), _moved(below, -down))
+            np.maximum(joined[row], np.where(both > weak, both, 0), out=joined[row])
+    band = around[reach - half : reach + half + 1]
+    stronger = band > max(STRONGER * rule.strength, rule.strength + 50)
+    strength[rows[reach - half : reach + half + 1], columns[reach - half : reach + half + 1]] = np.where(
+        stronger, band, np.minimum(joined, np.maximum(band, joined // 2))
+    )
+
+
+def _moved(values: Array, by: int) -> Array:
+    """Return values moved to the right, 0 coming in."""
+    if by == 0:
+        return values
+    moved = np.zeros_like(values)
+    if by > 0:
+        moved[by:] = values[:-by]
+    else:
+        moved[:by] = values[-by:]
+    return moved
