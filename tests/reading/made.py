@@ -50,3 +50,27 @@ def drawn(page: Page) -> np.ndarray[Any, np.dtype[np.uint8]]:
         text = str(digit.label) if digit.is_digit else "#"
         cv2.putText(picture, text, (left, top + height - 4), cv2.FONT_HERSHEY_SIMPLEX, 1, (30, 30, 90), 2)
     return picture
+
+
+def written_pdf(pages: Sequence[str], size: tuple[int, int] = (298, 420)) -> bytes:
+    """Return a PDF whose pages are drawn by these commands, of a size in points."""
+    kids = " ".join(f"{3 + 2 * page} 0 R" for page in range(len(pages)))
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>"]
+    for page, drawing in enumerate(pages):
+        objects += [
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {size[0]} {size[1]}] /Contents {4 + 2 * page} 0 R >>",
+            f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream",
+        ]
+    content, places = b"%PDF-1.4\n", []
+    for number, text in enumerate(objects, start=1):
+        places.append(len(content))
+        content += f"{number} 0 obj\n{text}\nendobj\n".encode()
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    count = len(objects) + 1
+    return (
+        content
+        + (
+            f"xref\n0 {count}\n0000000000 65535 f \n{table}"
+            f"trailer\n<< /Size {count} /Root 1 0 R >>\nstartxref\n{len(content)}\n%%EOF\n"
+        ).encode()
+    )

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import glassnet
 from glassnet.errors import FileFormatError, MissingFileError, PictureError
 from glassnet.reading import Array, Page
 from glassnet.reading.align import mark_centres, sheet_corners
@@ -185,19 +186,36 @@ def test_the_boxes_of_a_photographed_form(marks: Any, kind: str) -> None:
     read, given = reader(page(line(4, 2)))
     [(name, entry)] = read_form(photographed(sheet(kind)), template, read).items()
     assert (name, entry.value.text) == ("points", "42")
-    assert given[0].shape[1] / given[0].shape[0] == pytest.approx(40 / 14, rel=0.03)
-    blue = given[0].astype(int)[..., 2] - given[0][..., 0] > 30  # the border of the box is the border of what is read
-    assert all(
-        edge.mean() > 0.5 for edge in (blue[:6].max(0), blue[-6:].max(0), blue[:, :6].max(1), blue[:, -6:].max(1))
-    )
+    # What is read is the box with 3.5 mm around it: there its blue border lies, on all four sides.
+    high, wide = given[0].shape[:2]
+    assert wide / high == pytest.approx((40 + 7) / (14 + 7), rel=0.03)
+    blue = given[0].astype(int)[..., 2] - given[0][..., 0] > 30
+    assert np.abs(np.flatnonzero(blue.mean(axis=1) > 0.4)[[0, -1]] - np.array([3.5, 17.5]) * high / 21).max() < 3
+    assert np.abs(np.flatnonzero(blue.mean(axis=0) > 0.4)[[0, -1]] - np.array([3.5, 43.5]) * wide / 47).max() < 3
     there = cv2.getPerspectiveTransform(np.array([[0, 0], [210, 0], [210, 297], [0, 297]], np.float32), SEEN)
     corners = cv2.perspectiveTransform(np.array([[[150, 40], [190, 54]]], np.float32), there)[0]
     assert abs(entry.box.left - corners[0, 0]) < 12
     assert abs(entry.box.top - corners[0, 1]) < 12
     assert abs(entry.box.width - (corners[1, 0] - corners[0, 0])) < 16
-    mark = entry.line.digits[0].box  # 20 pixels right of the box's corner and below, about as large as in the picture
-    assert 5 < mark.left - entry.box.left < 35
-    assert 5 < mark.top - entry.box.top < 35
+    first = entry.line.digits[0].box  # its middle 30 and 35 pixels from the corner of what was read, here as there
+    assert abs(first.left + first.width / 2 - entry.box.left - (30 - high * 3.5 / 21)) < 12
+    assert abs(first.top + first.height / 2 - entry.box.top - (35 - high * 3.5 / 21)) < 12
+
+
+def test_a_whole_form_is_read() -> None:
+    template = Template(
+        (210, 297),
+        {
+            "student": Place((30, 40, 80, 14), Field(length=8, check="luhn")),
+            "points": Place((150, 40, 40, 14), Field(range=(0, 100))),
+            "room": Place((30, 60, 40, 14), Field(), optional=True),
+        },
+        MARKS,
+    )
+    for picture in (photographed(sheet("squares")), sheet("discs")):
+        entries = read_form(picture, template, glassnet.read)
+        assert [entry.value.text for entry in entries.values()] == ["12345674", "42", ""]
+        assert all(entry.value.probability > 0.9 for entry in entries.values())
 
 
 def test_a_form_that_cannot_be_laid_straight() -> None:
@@ -212,20 +230,20 @@ def test_empty_boxes_several_lines_and_refused_marks() -> None:
     places = {name: Place((0, 0, 1, 1), Field(), optional=name == "b") for name in "abcd"}
     flag = mark({5: 0.4, "none": 0.6})
     read, _ = reader(page(), page(), page(line(1), line(2, 3, row=1)), page(refused=[flag]))
-    entries = read_form(np.full((30, 30), 200, np.uint8), Template((1, 1), places), read)
+    entries = read_form(np.full((200, 400), 200, np.uint8), Template((1, 1), places), read)
     assert [entry.value.text for entry in entries.values()] == [None, "", "23", ""]
     places = {"d": Place((0, 0, 1, 1), Field(length=1))}
     read, _ = reader(page(refused=[flag]))
-    assert read_form(np.full((30, 30), 200, np.uint8), Template((1, 1), places), read)["d"].value.text == "5"
+    assert read_form(np.full((200, 400), 200, np.uint8), Template((1, 1), places), read)["d"].value.text == "5"
 
 
 def test_a_row_a_sheet() -> None:
     places = {"id": Place((0, 0, 1, 1), Field(length=2)), "n": Place((0, 0, 1, 1), Field())}
     template = Template((1, 1), places)
     read, _ = reader(page(line(1, 2)), page(line(sure(7, 0.6))), page(line(3)), page(line(8)))
-    blank = np.full((30, 30), 200, np.uint8)
+    blank = np.full((200, 400), 200, np.uint8)
     table = form_table(
-        [sheet_of(f"{name}.png", 1, read_form(blank, template, read), (30, 30)) for name in "ab"], template, 0.05
+        [sheet_of(f"{name}.png", 1, read_form(blank, template, read), (400, 200)) for name in "ab"], template, 0.05
     )
     assert [*table.columns] == [
         *("picture", "page", "id", "id_confidence", "id_needs_review", "n", "n_confidence", "n_needs_review")

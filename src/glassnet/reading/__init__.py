@@ -1,7 +1,7 @@
 """Reading a page: a picture of any number of digits becomes lines of digits, each with its place and probability.
 
-Beyond that: what is known of a line makes its reading surer (``Field``), forms become tables (``Template``), and what is
-in doubt is laid before a person (``rows_of``, ``write_report``).
+Beyond that: what is known of a line makes its reading surer (``Field``), forms become tables (``Template``), and what
+is in doubt is laid before a person (``rows_of``, ``write_report``).
 """
 
 from glassnet.reading.checks import CHECKS

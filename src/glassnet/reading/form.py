@@ -10,10 +10,13 @@ import numpy as np
 
 from glassnet.reading.align import corners_of, straight
 from glassnet.reading.fields import Value, gathered, read_field
-from glassnet.reading.page import Array, Box, Line, Page
+from glassnet.reading.page import Array, Box, Digit, Line, Mark, Page
 from glassnet.reading.review import Sheet, threshold_for
 from glassnet.reading.table import Table
 from glassnet.reading.template import COLUMNS, Template
+
+# A box is read with this much of its shorter side around it: so its printed border is seen to be a line, and removed.
+AROUND = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +34,9 @@ class Entry:
 def read_form(picture: Array, template: Template, read: Callable[[Array], Page]) -> dict[str, Entry]:
     """Return what is written in each box of a form.
 
-    picture: pixels as ``read_picture`` gives them. read: reads a page, ``glassnet.reading.read`` say. Of several lines
-    in a box, the one with the most digits counts. Raises PictureError where the sheet is not found in the picture.
+    picture: pixels as ``read_picture`` gives them. read: reads a page, ``glassnet.reading.read`` say. What has its
+    middle in a box belongs to it; of several lines there, the one with the most digits counts. Raises PictureError
+    where the sheet is not found in the picture.
     """
     marks = None if template.marks is None else np.array(template.marks, float)
     laid, back = straight(picture, *corners_of(picture, template.size, marks), template.size)
@@ -40,9 +44,12 @@ def read_form(picture: Array, template: Template, read: Callable[[Array], Page])
     entries = {}
     for name, place in template.places.items():
         left, top, width, height = place.box
-        x, y, right, bottom = (round(edge * scale) for edge in (left, top, left + width, top + height))
+        around = AROUND * min(width, height)
+        x, y = (max(round((edge - around) * scale), 0) for edge in (left, top))
+        right, bottom = (round((edge + around) * scale) for edge in (left + width, top + height))
         pixels = np.ascontiguousarray(laid[y : max(bottom, y + 1), x : max(right, x + 1)])
-        page = gathered(read(pixels))
+        box = Box(round(left * scale) - x, round(top * scale) - y, round(width * scale), round(height * scale))
+        page = gathered(_inside(read(pixels), box))
         line = max(page.lines, key=lambda line: len(line.digits), default=Line(page.refused))
         value = read_field(line, place.field)
         if not line.digits:
@@ -57,6 +64,17 @@ def read_form(picture: Array, template: Template, read: Callable[[Array], Page])
         )
         entries[name] = Entry(_seen(place.box, back), line, value)
     return entries
+
+
+def _inside(page: Page, box: Box) -> Page:
+    """Return what of a page has its middle in a box."""
+
+    def inside(mark: Digit | Mark) -> bool:
+        across, down = mark.box.left + mark.box.width / 2 - box.left, mark.box.top + mark.box.height / 2 - box.top
+        return 0 <= across < box.width and 0 <= down < box.height
+
+    lines = (Line(tuple(filter(inside, line.digits)), tuple(filter(inside, line.marks))) for line in page.lines)
+    return Page(tuple(line for line in lines if line.digits), page.size, tuple(filter(inside, page.refused)))
 
 
 def _seen(box: tuple[float, ...], back: Array) -> Box:
