@@ -26,7 +26,7 @@ MOST_ELEMENTS = 8  # that make up a digit, slices and broken strokes together
 SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
 SURE = 0.95  # what is a digit so surely is neither cut nor joined to another one
 CUT, CROSSED = 0.15, 2.0  # costs of a cut, and of the ink it crosses, in heights
-BRIDGED = 5.0  # cost of a gap closed, in heights
+BRIDGED, JOINED = 5.0, 0.06  # costs of a gap closed, in heights, and of pieces joined, squared
 LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.0, 0.5, 1.6  # costs of what is taken for no digit
 LEAST_LOGARITHM = 1e-4
 
@@ -283,13 +283,18 @@ def _digit_cost(plan: _Plan, first: int, last: int, candidate: Candidate, judge:
     for end in (elements[0].before, elements[-1].after):
         if end is not None:
             cost += CUT + CROSSED * end
-    right = elements[0].right
-    for element in elements[1:]:
-        cost += BRIDGED * max(0, element.left - right) / height
-        right = max(right, element.right)
-    left, top, right, bottom = candidate.box
-    high = (bottom - top) / height
-    return cost + 4 * max(0.0, 0.65 - high) + 2 * max(0.0, high - 1.5)
+    right, high, low = elements[0].right, elements[0].top, elements[0].bottom
+    joined = 0
+    for before, element in zip(elements, elements[1:], strict=False):
+        if element.piece != before.piece:
+            gap = max(0, element.left - right, element.top - low, high - element.bottom)
+            cost += BRIDGED * gap / height
+            joined += 1
+        right, high, low = max(right, element.right), min(high, element.top), max(low, element.bottom)
+    cost += JOINED * joined**2
+    _, top, _, bottom = candidate.box
+    tall = (bottom - top) / height
+    return cost + 4 * max(0.0, 0.65 - tall) + 2 * max(0.0, tall - 1.5)
 
 
 def _left_out_cost(plan: _Plan, element: Element) -> float:

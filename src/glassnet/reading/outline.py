@@ -17,6 +17,7 @@ SURVEY_SIDE = 320
 LEAST_PAGE, MOST_PAGE = 0.2, 0.97  # of the picture's area
 LEAST_STEP = 25  # of 255: how much brighter than the table a sheet is
 STRAIGHT = 0.95  # of what a sheet and its four corners cover together, what both cover
+ODD_ANGLE = 22  # degrees that a sheet's corner may differ from a right angle, seen from the side
 INSET = 0.006  # of the longer side: what is cut off at the edges, where a sheet throws shadow
 STEEPEST = 12.0  # degrees
 LEAST_TURN = 0.3
@@ -57,9 +58,19 @@ def sheet_of(colours: Array) -> Array | None:
     if min(colours.shape[:2]) * factor < 40:
         return None
     small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    grey = cv2.morphologyEx(small.max(axis=2), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    # Paper is bright in its darkest colour too, wood is not; and a dark table is darker in every one.
+    for brightness in (small.min(axis=2), small.max(axis=2)):
+        corners = _bright_polygon(brightness)
+        if corners is not None:
+            return (corners + 0.5) / factor - 0.5
+    return None
+
+
+def _bright_polygon(brightness: Array) -> Array | None:
+    """Return the corners of the bright part of a picture (h, w) where it looks like a sheet."""
+    grey = cv2.morphologyEx(brightness, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     grey = cv2.GaussianBlur(grey, (5, 5), 0)
-    level, bright = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
+    _, bright = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     if count < 2:
         return None
@@ -77,10 +88,7 @@ def sheet_of(colours: Array) -> Array | None:
     hull = cv2.convexHull(outline)
     if cv2.contourArea(outline) < STRAIGHT * cv2.contourArea(hull):
         return None
-    corners = _polygon(hull, filled)
-    if corners is None:
-        return None
-    return (corners + 0.5) / factor - 0.5
+    return _polygon(hull, filled)
 
 
 def _polygon(hull: Array, filled: Array) -> Array | None:
@@ -97,10 +105,18 @@ def _polygon(hull: Array, filled: Array) -> Array | None:
             continue
         height, width = filled.shape
         at_edge = (corners.min(axis=1) < 2) | (corners[:, 0] > width - 3) | (corners[:, 1] > height - 3)
-        if len(corners) == 4 and at_edge.sum() <= 2:
+        square = np.abs(_angles(corners) - 90) < ODD_ANGLE
+        if len(corners) == 4 and at_edge.sum() <= 2 and square.all():
             return _clockwise(corners)
-        return corners
+        return corners if (square & ~at_edge).any() else None  # a shadow has no square corner
     return None
+
+
+def _angles(corners: Array) -> Array:
+    """Return the angle at each corner (n, 2), in degrees."""
+    before, after = np.roll(corners, 1, axis=0) - corners, np.roll(corners, -1, axis=0) - corners
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    return np.rad2deg(np.arccos(np.clip((before * after).sum(axis=1) / np.maximum(lengths, 1e-9), -1, 1)))
 
 
 def _clockwise(corners: Array) -> Array:
@@ -108,7 +124,9 @@ def _clockwise(corners: Array) -> Array:
     middle = corners.mean(axis=0)
     angles = np.arctan2(corners[:, 1] - middle[1], corners[:, 0] - middle[0])
     ordered = corners[np.argsort(angles)]
-    return np.roll(ordered, -int((ordered.sum(axis=1)).argmin()), axis=0)
+    turns = [np.roll(ordered, -start, axis=0) for start in range(4)]
+    # The first side runs to the right, the third one to the left.
+    return max(turns, key=lambda turned: float(turned[1, 0] - turned[0, 0] + turned[2, 0] - turned[3, 0]))
 
 
 def lean_of(strength: Array) -> float:
@@ -134,10 +152,8 @@ def _gathered(small: Array, angle: float) -> float:
     height, width = small.shape
     slope = float(np.tan(np.deg2rad(angle)))
     reach = int(abs(slope) * width / 2) + 1
-    columns = np.arange(width) - width / 2
     shear = np.float32([[1, 0, 0], [-slope, 1, reach + slope * width / 2]])
     moved = cv2.warpAffine(small, shear, (width, height + 2 * reach), flags=cv2.INTER_NEAREST)
-    del columns
     sums = cv2.reduce(moved, 1, cv2.REDUCE_SUM).ravel()
     return float((sums.astype(np.float64) ** 2).sum())
 

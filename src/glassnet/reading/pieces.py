@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 
 from glassnet.digits.picture import Array
 from glassnet.reading.inking import Ink
+from glassnet.reading.rules import Rule
 
 WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something stronger does
 STRONG = 0.45
@@ -64,3 +66,43 @@ def pieces_of(ink: Ink) -> Pieces:
         chosen[:, cv2.CC_STAT_AREA],
         firm[kept],
     )
+
+
+def without(pieces: Pieces, dropped: Array) -> Pieces:
+    """Return the pieces but those where ``dropped`` (n,) is true."""
+    if not dropped.any():
+        return pieces
+    numbers = np.zeros(len(pieces) + 1, np.int32)
+    numbers[1:][~dropped] = np.arange(1, np.count_nonzero(~dropped) + 1)
+    kept = ~dropped
+    return Pieces(
+        numbers[pieces.labels],
+        pieces.left[kept],
+        pieces.top[kept],
+        pieces.width[kept],
+        pieces.height[kept],
+        pieces.area[kept],
+        pieces.peak[kept],
+    )
+
+
+def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
+    """Return which pieces (n,) are short upright lines on a level printed one, such as stand between boxes.
+
+    They are as thin as that line, and at least two on it are of one height.
+    """
+    found = np.zeros(len(pieces), bool)
+    middle = pieces.left + pieces.width / 2
+    bottom = pieces.top + pieces.height
+    slender = pieces.height > 2.5 * pieces.width
+    for rule in rules:
+        if rule.upright:
+            continue
+        y = rule.at(middle)
+        near = np.minimum(np.abs(bottom - y), np.abs(pieces.top - y)) <= rule.thick / 2 + 4
+        on = slender & near & (middle > rule.first - 6) & (middle < rule.last + 6)
+        on &= pieces.width <= rule.thick + 3 + 0.05 * pieces.height
+        for piece in np.flatnonzero(on):
+            alike = on & (np.abs(pieces.height - pieces.height[piece]) <= 2 + 0.1 * pieces.height[piece])
+            found[piece] |= np.count_nonzero(alike) >= 2
+    return found

@@ -21,7 +21,7 @@ from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
 from glassnet.reading.page import NONE, Box, Digit, Line, Mark, Page
-from glassnet.reading.pieces import Pieces, pieces_of
+from glassnet.reading.pieces import Pieces, pieces_of, ticks, without
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
@@ -91,8 +91,10 @@ def _read(source: Source, network: Classifier | None) -> tuple[Page, _Trail]:
     if angle:
         turned, turn = levelled(ink.strength, angle)
         level, matrix = Ink(turned, ink.noise, ink.stroke), turn @ flat.matrix
-    plain = without_rules(level, rules_of(level))
+    rules = rules_of(level)
+    plain = without_rules(level, rules)
     pieces = pieces_of(plain)
+    pieces = without(pieces, ticks(pieces, rules))
     rows = rows_of(pieces, usual_height(pieces))
     readings = read_rows(plain.strength, pieces, rows, judge)
     trail = _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)

@@ -15,6 +15,7 @@ from glassnet.digits.picture import Array
 from glassnet.reading.pieces import Pieces
 
 CORE = 0.5  # of the usual height: from here on a piece makes a row
+HIGHEST = 4.0  # of the usual height: what is higher is a sheet's edge, a shadow, a drawing
 SAME_ROW = 0.5  # of a height: how far middles may lie apart
 
 
@@ -53,7 +54,9 @@ def usual_height(pieces: Pieces) -> float:
 
 def rows_of(pieces: Pieces, usual: float) -> list[Row]:
     """Return the rows in reading order, the pieces of each from left to right."""
-    core = np.flatnonzero((pieces.height >= CORE * usual) & (pieces.width < 40 * usual))
+    core = np.flatnonzero(
+        (pieces.height >= CORE * usual) & (pieces.height < HIGHEST * usual) & (pieces.width < 40 * usual)
+    )
     middle = pieces.top + pieces.height / 2
     rows: list[Row] = []
     ends: list[list[int]] = []
@@ -119,7 +122,7 @@ def _apart(pieces: Pieces, one: Sequence[int], other: Sequence[int]) -> bool:
 def _add_small(rows: list[Row], pieces: Pieces, core: Array, usual: float) -> None:
     """Give each small piece to the row it lies in, if there are digits near it."""
     middle_x, middle_y = pieces.left + pieces.width / 2, pieces.top + pieces.height / 2
-    others = np.setdiff1d(np.arange(len(pieces)), core)
+    others = np.setdiff1d(np.flatnonzero(pieces.height < CORE * usual), core)
     reaches = [
         (row, pieces.left[row.members].copy(), (pieces.left + pieces.width)[row.members].copy(),
          pieces.top[row.members].copy(), (pieces.top + pieces.height)[row.members].copy())
