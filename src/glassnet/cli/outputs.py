@@ -93,7 +93,8 @@ class Outputs:
         elif self.files:
             doubtful = sum(row.needs_review for row in rows)
             for path in self.files:
-                print(f"{printable(path)}: {len(sheets)} pictures, {len(rows)} digits, {doubtful} need review")
+                pictures = f"{len(sheets)} picture{'s' if len(sheets) != 1 else ''}"
+                print(f"{printable(path)}: {pictures}, {len(rows)} digits, of which {doubtful} to review")
         else:
             reading.print_csv(sys.stdout, table)
 

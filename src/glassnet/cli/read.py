@@ -94,8 +94,7 @@ def read(
     network = chosen_network(model)
     sources, failed = found_sources(pictures)
     wanted = Wanted(
-        model,
-        compiled=len(sources) >= COMPILED_FROM,
+        network.compile() if len(sources) >= COMPILED_FROM else network,
         field=expected,
         rows=rows,
         template=form,

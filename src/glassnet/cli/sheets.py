@@ -12,15 +12,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import glassnet
-from glassnet.cli.models import chosen_network
 from glassnet.cli.pictures import STANDARD_INPUT, quiet_decoders
 from glassnet.errors import GlassnetError, PictureError
 
 if TYPE_CHECKING:
+    from glassnet.compiler import CompiledNetwork
+    from glassnet.network import Network
     from glassnet.reading import Array, Field, Sheet, Template
 
 SECONDS_ALONE = 1.0
@@ -32,12 +32,11 @@ MOST_BYTES = 100_000_001  # of standard input: one more than what is read
 class Wanted:
     """What is wanted of each picture.
 
-    compiled: whether it pays to compile the network. field: what is known of each line. rows: how many lines there are.
-    picture_side: how large the picture is to be in the report, 0 for none. crops: whether to cut out the marks.
+    network: compiled where that pays. field: what is known of each line. rows: how many lines there are. picture_side:
+    how large the picture is to be in the report, 0 for none. crops: whether to cut out the marks.
     """
 
-    model: str
-    compiled: bool = False
+    network: Network | CompiledNetwork
     field: Field | None = None
     rows: int | None = None
     template: Template | None = None
@@ -121,16 +120,9 @@ def pixels_of(source: Source) -> Array:
         raise PictureError(error.message.replace("the picture", "<stdin>", 1), hint=error.hint) from None
 
 
-@cache
-def network_for(model: str, compiled: bool) -> Any:
-    """Return the network, compiled or not; made once a process."""
-    network = chosen_network(model)
-    return network.compile() if compiled else network
-
-
 def _read(source: Source, wanted: Wanted) -> Sheet:
     reading = glassnet.reading
-    network = network_for(wanted.model, wanted.compiled)
+    network = wanted.network
     picture = pixels_of(source)
     number = max(source.page, 1)
     if wanted.template is not None:
@@ -152,7 +144,8 @@ def _read(source: Source, wanted: Wanted) -> Sheet:
 def _remarks(sheet: Sheet, wanted: Wanted) -> Iterator[str]:
     """Say where what was read is not what it should be."""
     if not sheet.fields and not sheet.page.digits:
-        yield "no digits found"
+        refused = next((mark.reason for mark in sheet.page.refused if mark.reason), "")
+        yield "no digits found" + (f"; a mark was refused: {refused}" if refused else "")
     elif wanted.rows is not None and len(sheet.page.lines) != wanted.rows:
         yield f"{len(sheet.page.lines)} rows of digits found, expected {wanted.rows}"
     for number, value in enumerate(sheet.values, start=1):

@@ -25,7 +25,7 @@ from glassnet.digits.nondigits import NON_DIGITS, NonDigits
 from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
 from glassnet.digits.recipe import NotDigits, Recipe, make_recipe, read_recipe
-from glassnet.digits.recognise import Recognition, recognise
+from glassnet.digits.recognise import Recognition, recognise, recognise_prepared
 from glassnet.digits.tune import Reading, Tuning, tune
 
 __all__ = [
@@ -55,5 +55,6 @@ __all__ = [
     "read_picture",
     "read_recipe",
     "recognise",
+    "recognise_prepared",
     "tune",
 ]

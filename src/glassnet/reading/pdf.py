@@ -25,9 +25,14 @@ SIGNED_WITHIN = 1024  # as readers of PDF take it: there may be something before
 
 
 def is_pdf(source: Source) -> bool:
-    """Return whether a file, or its bytes, is a PDF, whatever its name says."""
+    """Return whether a file, or its bytes, is a PDF, whatever its name says.
+
+    A pipe is none: what is looked at there is gone.
+    """
     if isinstance(source, bytes):
         return SIGNATURE in source[:SIGNED_WITHIN]
+    if not Path(source).is_file():
+        return False
     try:
         with Path(source).open("rb") as file:
             return SIGNATURE in file.read(SIGNED_WITHIN)
