@@ -87,7 +87,7 @@ def outcomes(sources: Sequence[Source], wanted: Wanted, jobs: int) -> Iterator[O
     begun = time.monotonic()
     for done, source in enumerate(sources):
         seconds, left = time.monotonic() - begun, len(sources) - done
-        if jobs > 1 and left > 1 and seconds > SECONDS_ALONE and seconds / done * left > SECONDS_WORTH_IT:
+        if min(jobs, left) > 1 and done and seconds > SECONDS_ALONE and seconds / done * left > SECONDS_WORTH_IT:
             from glassnet.cli.processes import outcomes_by_processes  # noqa: PLC0415  takes 20 ms to import
 
             yield from outcomes_by_processes(sources[done:], wanted, jobs)

@@ -6,7 +6,7 @@ Boxes are in pixels of the picture as it was given (upright as its EXIF says), w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
@@ -40,7 +40,7 @@ class Digit:
     label: Label
     probability: float
     ranked: tuple[tuple[Label, float], ...]
-    prepared: Array
+    prepared: Array = field(repr=False)
     reason: str = ""
 
     @property
