@@ -29,13 +29,14 @@ class Survey:
 
     light: ink is lighter than paper. mix: (3,) shares of red, green, blue in the brightness to use, of the picture
     or, where ink is light, of its negative. stroke: the width of strokes in pixels of the large picture. clear: how
-    many times as much speaks for this polarity as for the other.
+    many times as much speaks for this polarity as for the other. edges: whether what lies along the border is no ink.
     """
 
     light: bool
     mix: Array
     stroke: float
     clear: float
+    edges: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +62,11 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     clear = (max(dark_weight, light_weight) + 1) / (min(dark_weight, light_weight) + 1)
     if found:
         small = cv2.bitwise_not(small)
-    reach = _odd(WIDEST_STROKE * min(small.shape[:2]))
+    reach = _reach(small)
     paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, _square(reach))
     taken = 1 - small.astype(np.float32) / np.maximum(paper, 1)
     most = taken.max(axis=2)
+    most[beside(most > FAINTEST)] = 0
     strong = most > max(2 * FAINTEST, _otsu(most))
     if not strong.any():
         return Survey(found, np.full(3, 1 / 3, np.float32), 2.0 / factor, clear)
@@ -73,7 +75,53 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     paper_colour = np.maximum(np.median(paper.reshape(-1, 3), axis=0), 8)
     mix = ink_colour / paper_colour
     mix = (mix / max(float(mix @ paper_colour), 1e-6) * float(paper_colour.max())).astype(np.float32)
-    return Survey(found, mix, _stroke_width(strong, most) / factor, clear)
+    stroke = min(_stroke_width(strong, most), 0.7 * reach)
+    return Survey(found, mix, max(stroke, 0.3 * reach) / factor, clear)
+
+
+def _reach(small: Array) -> int:
+    """Return the side of the smallest square that covers strokes from side to side.
+
+    Strokes have two edges. A closing by a square wide enough fills the dark between them, and so explains the steps
+    seen there; one not wide enough leaves them. Shadows are wide, and their edges fewer and softer.
+    """
+    grey = cv2.GaussianBlur(small.min(axis=2), (3, 3), 0)
+    steps = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, _square(3))
+    height, width = grey.shape
+    steps[:2] = steps[height - 2 :] = 0
+    steps[:, :2] = steps[:, width - 2 :] = 0
+    split = max(6.0, cv2.threshold(steps, 0, 255, cv2.THRESH_OTSU)[0])
+    strong = steps > split
+    weight = np.where(strong, steps, 0).astype(np.float32) ** 2
+    sides, told = [], []
+    side = 5.0
+    while side <= max(5.0, WIDEST_STROKE * min(height, width)):
+        black = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, _square(_odd(side)))
+        explained = cv2.dilate(black, _square(3)).astype(np.float32) >= 0.7 * steps
+        sides.append(_odd(side))
+        told.append(float(weight[explained].sum()))
+        side *= 1.4
+    enough = 0.85 * max(told)
+    return next(side for side, each in zip(sides, told, strict=True) if each >= enough)
+
+
+def beside(dark: Array) -> Array:
+    """Return the part of what is ``dark`` (h, w) that lies along the picture's border and is no stroke.
+
+    A table below the sheet, a scanner's lid, the back of a book: long along the border, or large.
+    """
+    height, width = dark.shape
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark.view(np.uint8), connectivity=4)
+    edge = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
+    contact = np.bincount(edge, minlength=count)
+    sides = stats[:, (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT)]
+    longer, shorter = sides.max(axis=1), sides.min(axis=1)
+    along = (contact >= 0.6 * longer) & (longer >= 4 * shorter) & (longer > 0.05 * max(height, width))
+    # A digit that fills the picture touches its border with a small part of its outline.
+    large = (contact > 0.25 * (height + width)) | ((contact > 0.9 * longer) & (stats[:, cv2.CC_STAT_AREA] > 0.6 * longer * shorter))
+    drop = along | (large & (longer > 0.1 * max(height, width)))
+    drop[0] = False
+    return drop[labels]
 
 
 def inked(colours: Array, found: Survey) -> Ink:
@@ -84,6 +132,8 @@ def inked(colours: Array, found: Survey) -> Ink:
     paper = paper_of(grey, found.stroke)
     taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, 1), scale=255, dtype=cv2.CV_8U)
     floor, noise = _noise(taken)
+    if found.edges:
+        taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST))] = round(floor)
     full = max(_full(taken, floor + 3 * noise), 255 * FAINTEST + floor, floor + 4 * noise)
     gain = 255 / max(full - floor, 1)
     strength = cv2.convertScaleAbs(cv2.subtract(taken, float(floor)), alpha=gain)
@@ -92,7 +142,7 @@ def inked(colours: Array, found: Survey) -> Ink:
 
 def paper_of(grey: Array, stroke: float) -> Array:
     """Return the brightness of the paper below the ink as well: (h, w) uint8."""
-    reach = _odd(max(3.0 * stroke, 7.0))
+    reach = _odd(max(2.6 * stroke, 7.0))
     smooth = cv2.medianBlur(grey, 3)
     # What is far wider than a kernel of the processor's liking is found in a smaller picture.
     factor = max(1, reach // 24)

@@ -58,19 +58,26 @@ def sheet_of(colours: Array) -> Array | None:
     if min(colours.shape[:2]) * factor < 40:
         return None
     small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    # Paper is bright in its darkest colour too, wood is not; and a dark table is darker in every one.
-    for brightness in (small.min(axis=2), small.max(axis=2)):
-        corners = _bright_polygon(brightness)
-        if corners is not None:
-            return (corners + 0.5) / factor - 0.5
+    # Paper is bright in its darkest colour too, wood is not; a table may be darker, or only more colourful.
+    darkest, lightest = small.min(axis=2), small.max(axis=2)
+    pale = cv2.divide(darkest, cv2.max(lightest, 24), scale=255)
+    for brightness in (darkest, lightest, pale):
+        grey = cv2.morphologyEx(brightness, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+        grey = cv2.GaussianBlur(grey, (5, 5), 0)
+        level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
+        below = grey[grey <= level]
+        # Where a shadow falls on the sheet, the split may lie between light and shadow: then split the dark again.
+        lower = cv2.threshold(below.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)[0] if below.size else level
+        for split in (level, lower):
+            corners = _bright_polygon(grey, split)
+            if corners is not None:
+                return (corners + 0.5) / factor - 0.5
     return None
 
 
-def _bright_polygon(brightness: Array) -> Array | None:
-    """Return the corners of the bright part of a picture (h, w) where it looks like a sheet."""
-    grey = cv2.morphologyEx(brightness, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    grey = cv2.GaussianBlur(grey, (5, 5), 0)
-    _, bright = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
+def _bright_polygon(grey: Array, split: float) -> Array | None:
+    """Return the corners of what is brighter than ``split`` in a picture (h, w) where it looks like a sheet."""
+    bright = cv2.threshold(grey, split, 255, cv2.THRESH_BINARY)[1]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     if count < 2:
         return None

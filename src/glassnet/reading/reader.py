@@ -26,7 +26,8 @@ from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
 
-LEAST_PROBABILITY = 0.5  # of a digit that is read
+LEAST_PROBABILITY = 0.4  # of a digit that is read
+MOST_NONE = 0.5  # probability of "none" with which something is still read
 
 
 def read(picture: Source, network: Classifier | None = None) -> Page:
@@ -126,6 +127,9 @@ def _digit(trail: _Trail, candidate: Candidate, judge: Judge) -> Digit:
     label, probability = ranked[0]
     least = LEAST_PROBABILITY if judge.none_column is not None else LEAST_WITHOUT_NONE
     reason = ""
+    if label == NONE and probability < MOST_NONE:
+        ranked = (ranked[1], ranked[0], *ranked[2:])
+        label, probability = ranked[0]
     if label == NONE:
         reason = f"none of the digits, with a probability of {probability:.0%}"
     elif probability < least:
