@@ -16,6 +16,7 @@ import numpy as np
 from glassnet.digits.picture import Array
 
 SURVEY_SIDE = 480
+FIRST_SIDE = 5  # pixels of the small picture
 WIDEST_STROKE = 0.22  # of the picture's shorter side: a digit in bold that fills it
 FAINTEST = 0.045  # share of the paper's brightness that ink takes at least
 FULL_QUANTILE = 0.90
@@ -56,17 +57,13 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     if factor < 1:
         small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         small = small.reshape(*small.shape[:2], 3)
-    dark_weight, light_weight = _weights(small)
-    dark_weight *= float(np.exp((np.median(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)) - NEUTRAL_PAPER) / LIKELY_PAPER))
-    found = light_weight > dark_weight if light is None else light
-    clear = (max(dark_weight, light_weight) + 1) / (min(dark_weight, light_weight) + 1)
+    found, reach, clear = _polarity(small, light)
     if found:
         small = cv2.bitwise_not(small)
-    reach = _reach(small)
     paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, _square(reach))
     taken = 1 - small.astype(np.float32) / np.maximum(paper, 1)
     most = taken.max(axis=2)
-    most[beside(most > FAINTEST)] = 0
+    most[beside(most > FAINTEST, reach)] = 0
     strong = most > max(2 * FAINTEST, _otsu(most))
     if not strong.any():
         return Survey(found, np.full(3, 1 / 3, np.float32), 2.0 / factor, clear)
@@ -79,33 +76,47 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     return Survey(found, mix, max(stroke, 0.3 * reach) / factor, clear)
 
 
-def _reach(small: Array) -> int:
-    """Return the side of the smallest square that covers strokes from side to side.
+def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
+    """Return whether ink is light, the side of the smallest square that covers its strokes, and how clear that is.
 
     Strokes have two edges. A closing by a square wide enough fills the dark between them, and so explains the steps
-    seen there; one not wide enough leaves them. Shadows are wide, and their edges fewer and softer.
+    seen there; one not wide enough leaves them, and the bright between strokes is wider still. Shadows are wide, and
+    their edges fewer and softer. So that polarity is right which explains the steps with the smaller square.
     """
-    grey = cv2.GaussianBlur(small.min(axis=2), (3, 3), 0)
+    sides = [_odd(FIRST_SIDE)]
+    while sides[-1] < WIDEST_STROKE * min(small.shape[:2]):
+        sides.append(_odd(1.4 * sides[-1]))
+    dark = _explained(small.min(axis=2), sides)
+    bright = _explained(cv2.bitwise_not(small.max(axis=2)), sides)
+    brightness = float(np.median(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)))
+    likely = float(np.exp((brightness - NEUTRAL_PAPER) / LIKELY_PAPER))
+    told = max(1e-6, max(dark + bright))
+    number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * told)
+    odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
+    found = odds < 1 if light is None else light
+    own = bright if found else dark
+    reach = next(side for side, each in zip(sides, own, strict=True) if each >= 0.85 * max(own))
+    return found, reach, max(odds, 1 / odds)
+
+
+def _explained(grey: Array, sides: list[int]) -> list[float]:
+    """Return how much of the steps in a small picture (h, w) the dark narrower than each side explains."""
+    grey = cv2.GaussianBlur(grey, (3, 3), 0)
     steps = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, _square(3))
     height, width = grey.shape
-    steps[:2] = steps[height - 2 :] = 0
-    steps[:, :2] = steps[:, width - 2 :] = 0
-    split = max(6.0, cv2.threshold(steps, 0, 255, cv2.THRESH_OTSU)[0])
-    strong = steps > split
-    weight = np.where(strong, steps, 0).astype(np.float32) ** 2
-    sides, told = [], []
-    side = 5.0
-    while side <= max(5.0, WIDEST_STROKE * min(height, width)):
-        black = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, _square(_odd(side)))
-        explained = cv2.dilate(black, _square(3)).astype(np.float32) >= 0.7 * steps
-        sides.append(_odd(side))
-        told.append(float(weight[explained].sum()))
-        side *= 1.4
-    enough = 0.85 * max(told)
-    return next(side for side, each in zip(sides, told, strict=True) if each >= enough)
+    if min(height, width) > 60:  # where nothing is beyond, nothing explains
+        steps[:2] = steps[height - 2 :] = 0
+        steps[:, :2] = steps[:, width - 2 :] = 0
+    split = max(6.0, 4.0 * float(np.median(steps)), cv2.threshold(steps, 0, 255, cv2.THRESH_OTSU)[0])
+    weight = np.where(steps > min(split, 0.5 * float(steps.max())), steps, 0).astype(np.float32) ** 2
+    told = []
+    for side in sides:
+        black = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, _square(side))
+        told.append(float(weight[cv2.dilate(black, _square(3)) >= 0.7 * steps.astype(np.float32)].sum()))
+    return told
 
 
-def beside(dark: Array) -> Array:
+def beside(dark: Array, stroke: float) -> Array:
     """Return the part of what is ``dark`` (h, w) that lies along the picture's border and is no stroke.
 
     A table below the sheet, a scanner's lid, the back of a book: long along the border, or large.
@@ -117,8 +128,10 @@ def beside(dark: Array) -> Array:
     sides = stats[:, (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT)]
     longer, shorter = sides.max(axis=1), sides.min(axis=1)
     along = (contact >= 0.6 * longer) & (longer >= 4 * shorter) & (longer > 0.05 * max(height, width))
-    # A digit that fills the picture touches its border with a small part of its outline.
-    large = (contact > 0.25 * (height + width)) | ((contact > 0.9 * longer) & (stats[:, cv2.CC_STAT_AREA] > 0.6 * longer * shorter))
+    # Thicker than strokes: squared paper touches the border all around.
+    opened = cv2.morphologyEx(dark.view(np.uint8), cv2.MORPH_OPEN, _square(_odd(1.5 * stroke)))
+    thick = np.bincount(labels[opened > 0], minlength=count) > 0.5 * stats[:, cv2.CC_STAT_AREA]
+    large = (contact > 0.25 * (height + width)) & thick
     drop = along | (large & (longer > 0.1 * max(height, width)))
     drop[0] = False
     return drop[labels]
@@ -133,7 +146,7 @@ def inked(colours: Array, found: Survey) -> Ink:
     taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, 1), scale=255, dtype=cv2.CV_8U)
     floor, noise = _noise(taken)
     if found.edges:
-        taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST))] = round(floor)
+        taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST), found.stroke)] = round(floor)
     full = max(_full(taken, floor + 3 * noise), 255 * FAINTEST + floor, floor + 4 * noise)
     gain = 255 / max(full - floor, 1)
     strength = cv2.convertScaleAbs(cv2.subtract(taken, float(floor)), alpha=gain)
@@ -153,30 +166,6 @@ def paper_of(grey: Array, stroke: float) -> Array:
     if factor > 1:
         closed = cv2.resize(closed, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return closed
-
-
-def _weights(small: Array) -> tuple[float, float]:
-    """Return how much thin darkness and how much thin brightness there is.
-
-    Black-hats and top-hats see neither slopes nor steps. Just wider than a stroke, a black-hat sees all of dark ink
-    while a top-hat sees nothing yet; wider still, it sees the paper between strokes. So the width tells most at which
-    the two differ most.
-    """
-    grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (3, 3), 0)
-    shorter = min(grey.shape)
-    steps: list[tuple[float, float]] = []
-    for width in sorted({_odd(width) for width in (5, 9, 15, 0.07 * shorter, 0.13 * shorter, WIDEST_STROKE * shorter)}):
-        factor = max(1, width // 8)
-        seen, kernel = grey, _square(width)
-        if factor > 1:
-            size = (max(1, grey.shape[1] // factor), max(1, grey.shape[0] // factor))
-            seen, kernel = cv2.resize(grey, size, interpolation=cv2.INTER_AREA), _square(_odd(width / factor))
-        hats = (cv2.morphologyEx(seen, hat, kernel) for hat in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT))
-        dark, light = (float((hat.astype(np.float32) ** 3).sum()) * factor**2 for hat in hats)
-        steps.append((dark, light))
-    least = 0.02 * max(max(step) for step in steps)
-    told = [step for step in steps if max(step) >= least]
-    return max(told, key=lambda step: (max(step) + 1) / (min(step) + 1))
 
 
 def _stroke_width(strong: Array, strength: Array) -> float:

@@ -21,6 +21,9 @@ LEAST_PIECE = 5.0  # stroke widths that a piece of a line is long
 LEAST_SUM = 0.10  # of the page's width that the pieces of a line cover
 LEAST_STROKES = 14.0  # stroke widths that they cover
 OFF = 1.6  # pixels a piece may lie off its line
+ON = 0.6  # of a piece's columns that must lie on it
+STEEPEST = 0.06  # pixels a line may rise in one
+DENSE = 0.55  # of a line, from its first piece to its last, that they cover
 STRONGER = 1.4  # times as strong as a line: a pen
 
 
@@ -87,14 +90,26 @@ def _lines(strength: Array, ink: Ink) -> list[Rule]:
         x = np.flatnonzero(columns)
         y = (part * np.arange(height)[:, np.newaxis]).sum(axis=0)[x] / columns[x] + top
         x = x + left
-        curve = np.polyfit(x, y, 2 if width > 20 * ink.stroke and width > 200 else 1)
-        off = np.abs(y - np.polyval(curve, x))
-        if float(np.quantile(off, 0.9)) > OFF or abs(np.polyval(np.polyder(curve), left + width / 2)) > 0.06:
+        curve, on_it = _fitted(x, y, 2 if width > 20 * ink.stroke and width > 200 else 1)
+        if on_it.mean() < ON or abs(np.polyval(np.polyder(curve), left + width / 2)) > STEEPEST:
             continue
+        x = x[on_it]
         on = strength[np.clip(np.rint(np.polyval(curve, x)).astype(int), 0, len(strength) - 1), x]
         thick = float(np.median(columns[x - left]))
-        found.append(Rule(curve, left, left + width, thick, float(np.median(on)), ((left, left + width),)))
+        first, last = int(x[0]), int(x[-1]) + 1
+        found.append(Rule(curve, first, last, thick, float(np.median(on)), ((first, last),)))
     return found
+
+
+def _fitted(x: Array, y: Array, degree: int) -> tuple[Array, Array]:
+    """Return the curve through most of the points, and which (n,) lie on it: strokes that touch a line do not."""
+    curve = np.polyfit(x, y, 1)
+    for number, reach in enumerate((6.0, 3.0, OFF, OFF)):
+        on_it = np.abs(y - np.polyval(curve, x)) <= max(reach, 0.0)
+        if np.count_nonzero(on_it) < 0.4 * len(x):
+            return curve, on_it
+        curve = np.polyfit(x[on_it], y[on_it], degree if number >= 1 else 1)
+    return curve, np.abs(y - np.polyval(curve, x)) <= OFF
 
 
 def _long(lines: Sequence[Rule], ink: Ink, page_width: int) -> list[Rule]:
@@ -117,7 +132,7 @@ def _long(lines: Sequence[Rule], ink: Ink, page_width: int) -> list[Rule]:
             else:
                 rest.append(line)
         covered = sum(line.last - line.first for line in together)
-        if covered >= least:
+        if covered >= max(least, DENSE * (span[1] - span[0])):
             left = rest
             weights = np.array([line.last - line.first for line in together], np.float64)
             found.append(
