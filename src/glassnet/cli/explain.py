@@ -15,10 +15,13 @@ from glassnet.errors import PictureError
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
+# Small enough for every neuron to be seen.
+EXPLAINED_MODEL = "digits-small"
+
 
 def explain(
     picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A file, or - for standard input.")],
-    model: ModelOption = DEFAULT_MODEL,
+    model: ModelOption = EXPLAINED_MODEL,
     digit: Annotated[
         int | None,
         typer.Option(
@@ -43,7 +46,9 @@ def explain(
     if digit is None:
         found = glassnet.digits.recognise(pixels, network)
     else:
-        found = glassnet.digits.recognise_prepared(digit_of(picture, pixels, network, digit), network)
+        # The digits are those of `glassnet read`: by the network it takes, too, where none was chosen.
+        reader = chosen_network(DEFAULT_MODEL) if model == EXPLAINED_MODEL else network
+        found = glassnet.digits.recognise_prepared(digit_of(picture, pixels, reader, digit), network)
     prepared = found.prepared
     trace = network.trace(prepared.reshape(network.inputs[0].shape))
     if save is not None:

@@ -134,17 +134,12 @@ def known_field(length: int | None, bounds: str | None, check: str | None, choic
 
 
 def found_sources(given: Sequence[str]) -> tuple[list[Source], bool]:
-    """Return all pictures and pages that were given, and whether some could not be had; complains of these."""
+    """Return all pictures and pages that were given, and whether a folder held none; complains of that."""
     sources: list[Source] = []
     failed = False
     for one in given:
         try:
-            for path in paths_of(one, DOCUMENTS):
-                try:
-                    sources += sources_of(path)
-                except (GlassnetError, OSError) as error:
-                    complain(error, about=path)
-                    failed = True
+            sources += [source for path in paths_of(one, DOCUMENTS) for source in sources_of(path)]
         except (GlassnetError, OSError) as error:
             complain(error)
             failed = True
@@ -163,6 +158,8 @@ def complained(outcome: Outcome) -> bool:
 def write_steps(folder: Path, sources: Sequence[Source], network: Network) -> None:
     """Write what each picture looks like after each step of its reading; those that cannot be read are passed over."""
     for index, source in enumerate(sources, start=1):
+        if source.error is not None:
+            continue
         try:
             with quiet_decoders():
                 _, steps = glassnet.reading.read_steps(pixels_of(source), network)

@@ -46,11 +46,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Source:
-    """A picture, or a page of a PDF (1, 2, …; 0 for a picture). content: what standard input held."""
+    """A picture, or a page of a PDF (1, 2, …; 0 for a picture).
+
+    content: what standard input held. error: why there is nothing to read.
+    """
 
     path: str
     page: int = 0
     content: bytes | None = None
+    error: Exception | None = None
 
     @property
     def name(self) -> str:
@@ -69,16 +73,16 @@ class Outcome:
 
 
 def sources_of(path: str) -> list[Source]:
-    """Return the picture at a path, or the pages of the PDF there.
-
-    Raises what reading a PDF raises; whether a picture can be read turns out later.
-    """
+    """Return the picture at a path, or the pages of the PDF there; whether a picture can be read turns out later."""
     content = sys.stdin.buffer.read(MOST_BYTES) if path == STANDARD_INPUT else None
     document = path if content is None else content
     if not glassnet.reading.is_pdf(document):
         return [Source(path, 0, content)]
-    with quiet_decoders():
-        pages = glassnet.reading.count_pages(document)
+    try:
+        with quiet_decoders():
+            pages = glassnet.reading.count_pages(document)
+    except (GlassnetError, OSError) as error:
+        return [Source(path, error=error)]
     return [Source(path, page, content) for page in range(1, pages + 1)]
 
 
@@ -97,6 +101,8 @@ def outcomes(sources: Sequence[Source], wanted: Wanted, jobs: int) -> Iterator[O
 
 def outcome(source: Source, wanted: Wanted) -> Outcome:
     """Return what became of one picture."""
+    if source.error is not None:
+        return Outcome(source, error=source.error)
     try:
         with quiet_decoders():
             sheet = _read(source, wanted)
