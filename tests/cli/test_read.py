@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import glassnet
 from cli.conftest import Run, drawn
 from glassnet import digits
 from glassnet.cli import app, sheets
-from glassnet.cli.sheets import Source, Wanted, outcomes
+from glassnet.cli.sheets import Outcome, Source, Wanted, outcomes
 from reading.made import written_pdf
 
 
@@ -71,9 +72,14 @@ def test_the_shipped_model_reads_what_a_pen_wrote(run: Run, pictures: Path) -> N
 def test_many_pictures_are_read_by_the_compiled_network(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["read", str(pictures), str(pictures)]
     few = CliRunner().invoke(app, arguments)
-    used = []
+    used: list[object] = []
+
+    def watched(sources: list[Source], wanted: Wanted, jobs: int) -> Iterator[Outcome]:
+        used.append(wanted.network)
+        yield from outcomes(sources, wanted, jobs)
+
     monkeypatch.setattr("glassnet.cli.read.COMPILED_FROM", 4)
-    monkeypatch.setattr("glassnet.cli.read.outcomes", lambda *given: used.append(given[1].network) or outcomes(*given))
+    monkeypatch.setattr("glassnet.cli.read.outcomes", watched)
     many = CliRunner().invoke(app, arguments)
     assert many.stdout == few.stdout
     assert [type(network).__name__ for network in used] == ["CompiledNetwork"]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 
 from glassnet.errors import MissingFileError, MissingLibraryError, OptionError
-from glassnet.reading import NONE, Box
+from glassnet.reading import NONE, Array, Box
 from glassnet.reading.encode import cropped, jpeg, png, within
 from glassnet.reading.fields import Field, gathered, read_field
 from glassnet.reading.review import Sheet, confidences, cut_out, review_table, rows_of, threshold_for
@@ -27,6 +27,13 @@ def sheet(*lines: Any, expected: Field | None = None, path: str = "a.png") -> Sh
     made = page(*lines)
     values = tuple(read_field(one, expected or Field()) for one in lines)
     return Sheet(path, 1, made, values, crops=cut_out(drawn(made), made))
+
+
+def decoded(data: bytes) -> Array:
+    """Return the pixels of a file, blue, green, red as OpenCV has them."""
+    pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    return pixels
 
 
 @pytest.mark.parametrize(
@@ -92,7 +99,7 @@ def test_a_row_a_mark(tmp_path: Path) -> None:
     names = [Path(row.crop).name for row in rows]
     assert names[0] == "0001-a-1-1-1.png"
     assert len(set(names)) == 5  # two pictures of one name do not overwrite one another's
-    assert cv2.imread(rows[0].crop).shape == (42, 32, 3)
+    assert decoded(Path(rows[0].crop).read_bytes()).shape == (42, 32, 3)
 
 
 def test_a_line_in_which_nothing_fits_needs_review() -> None:
@@ -164,11 +171,11 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_pictures_are_encoded_in_their_colours() -> None:
     red = np.full((4, 6, 3), (250, 10, 20), np.uint8)
-    assert cv2.imdecode(np.frombuffer(png(red), np.uint8), cv2.IMREAD_COLOR)[0, 0].tolist() == [20, 10, 250]
+    assert decoded(png(red))[0, 0].tolist() == [20, 10, 250]
     clear = np.dstack([red, np.zeros((4, 6, 1), np.uint8)])
-    assert cv2.imdecode(np.frombuffer(png(clear), np.uint8), cv2.IMREAD_UNCHANGED).shape == (4, 6, 4)
-    assert cv2.imdecode(np.frombuffer(jpeg(clear), np.uint8), cv2.IMREAD_COLOR).min() > 250
-    assert cv2.imdecode(np.frombuffer(jpeg(red[..., 0]), np.uint8), cv2.IMREAD_UNCHANGED).shape == (4, 6)
+    assert decoded(png(clear)).shape == (4, 6, 4)
+    assert decoded(jpeg(clear)).min() > 250
+    assert decoded(jpeg(red[..., 0])).shape == (4, 6)
 
 
 def test_crops_stay_in_the_picture() -> None:
