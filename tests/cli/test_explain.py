@@ -56,13 +56,13 @@ def test_a_digit_of_a_page(run: Run, pictures: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "page.png"), paper)
     network = digits.load_model()
     for number, digit in enumerate(glassnet.read(paper, network).digits, start=1):
-        found = json.loads(run("explain", "page.png", "--digit", str(number), "--json").stdout)
+        found = json.loads(run("explain", "page.png", "--digit", str(number), "-m", "digits", "--json").stdout)
         assert found["label"] == digit.label == (1 if number == 2 else 7)
         np.testing.assert_allclose(found["values"]["x"], network.trace(digit.prepared)["x"].ravel(), atol=1e-6)
-    shown = run("explain", "page.png", "--digit", "2", "--steps").stdout
+    shown = run("explain", "page.png", "--digit", "2", "-m", "digits", "--steps").stdout
     assert "The network says 1." in shown
     assert all(f"{n}. {step.name}" in shown for n, step in enumerate(glassnet.reading.read_steps(paper)[1], start=1))
-    done = run("explain", "page.png", "--digit", "4")
+    done = run("explain", "page.png", "--digit", "4", "-m", "digits")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: page.png: there is no digit 4, 3 were read\n"
 

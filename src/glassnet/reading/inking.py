@@ -91,7 +91,7 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     brightness = float(np.median(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)))
     likely = float(np.exp((brightness - NEUTRAL_PAPER) / LIKELY_PAPER))
     told = max(1e-6, max(dark + bright))
-    number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * told)
+    number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * max(dark + bright))
     odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
     found = odds < 1 if light is None else light
     own = bright if found else dark
