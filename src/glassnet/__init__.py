@@ -19,8 +19,9 @@ from glassnet.errors import GlassnetError
 from glassnet.network import Dense, Input, Network, Trace
 
 if TYPE_CHECKING:
-    from glassnet import datasets, digits, formats, training
+    from glassnet import datasets, digits, formats, reading, training
     from glassnet.formats import from_keras, from_onnx, from_sklearn, from_torch, load, save
+    from glassnet.reading import read
 
 __version__ = "0.1.0"
 
@@ -31,11 +32,13 @@ _LATER = {
     "from_sklearn": "glassnet.formats",
     "from_torch": "glassnet.formats",
     "load": "glassnet.formats",
+    "read": "glassnet.reading",
     "save": "glassnet.formats",
     "datasets": "",
     "digits": "",
     "formats": "",
     "plots": "",
+    "reading": "",
     "training": "",
 }
 
@@ -56,6 +59,8 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "load",
+    "read",
+    "reading",
     "save",
     "training",
 ]

@@ -27,7 +27,7 @@ from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
 from glassnet.digits.recipe import NotDigits, Recipe
 from glassnet.digits.recipe_toml import make_recipe, read_recipe
-from glassnet.digits.recognise import Recognition, recognise
+from glassnet.digits.recognise import Recognition, recognise, recognise_prepared
 from glassnet.digits.trials import TRIALS, tried
 from glassnet.digits.tune import Reading, Tuning, tune
 
@@ -66,6 +66,7 @@ __all__ = [
     "read_picture",
     "read_recipe",
     "recognise",
+    "recognise_prepared",
     "risk_coverage",
     "tried",
     "tune",

@@ -1,0 +1,222 @@
+"""From colours to ink: what a pen has left on the paper, whatever the light and whichever of the two is brighter.
+
+The picture is surveyed small: which colour the paper has and which the ink, whether ink is darker or lighter, how wide
+strokes are. One brightness is then made of the three colours, the one that shows this ink best on this paper, and what
+the paper would have without ink is found by a closing: the dark is filled up from the bright around it wherever it is
+narrower than a stroke can be. Unlike an average, a closing follows the hard edge of a shadow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from glassnet.digits.picture import Array
+
+SURVEY_SIDE = 480
+FIRST_SIDE = 5  # pixels of the small picture
+WIDEST_STROKE = 0.22  # of the picture's shorter side: a digit in bold that fills it
+FAINTEST = 0.045  # share of the paper's brightness that ink takes at least
+FULL_QUANTILE = 0.90
+# Dark ink is the likelier the brighter the paper is: by a factor of e for so many levels above the neutral one.
+NEUTRAL_PAPER, LIKELY_PAPER = 110, 25
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What was found in the small picture.
+
+    light: ink is lighter than paper. mix: (3,) shares of red, green, blue in the brightness to use, of the picture
+    or, where ink is light, of its negative. stroke: the width of strokes in pixels of the large picture. clear: how
+    many times as much speaks for this polarity as for the other. edges: whether what lies along the border is no ink.
+    """
+
+    light: bool
+    mix: Array
+    stroke: float
+    clear: float
+    edges: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """strength: (h, w) uint8, 0 on paper, 255 under the pen. noise: what paper alone reaches, of 255. stroke: pixels."""
+
+    strength: Array
+    noise: float
+    stroke: float
+
+
+def survey(colours: Array, light: bool | None = None) -> Survey:
+    """Return what colours and widths paper and ink have; light: the polarity, where it is known."""
+    height, width = colours.shape[:2]
+    factor = min(1.0, SURVEY_SIDE / max(height, width))
+    small = colours
+    if factor < 1:
+        small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        small = small.reshape(*small.shape[:2], 3)
+    found, reach, clear = _polarity(small, light)
+    if found:
+        small = cv2.bitwise_not(small)
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, _square(reach))
+    taken = 1 - small.astype(np.float32) / np.maximum(paper, 1)
+    most = taken.max(axis=2)
+    most[beside(most > FAINTEST, reach)] = 0
+    strong = most > max(2 * FAINTEST, _otsu(most))
+    if not strong.any():
+        return Survey(found, np.full(3, 1 / 3, np.float32), 2.0 / factor, clear)
+    ink_colour = np.maximum(taken[strong].mean(axis=0), 0)
+    # Each channel counts by how much ink shows in it, in units of the paper's own brightness there.
+    paper_colour = np.maximum(np.median(paper.reshape(-1, 3), axis=0), 8)
+    mix = ink_colour / paper_colour
+    mix = (mix / max(float(mix @ paper_colour), 1e-6) * float(paper_colour.max())).astype(np.float32)
+    stroke = min(_stroke_width(strong, most), 0.7 * reach)
+    return Survey(found, mix, max(stroke, 0.3 * reach) / factor, clear)
+
+
+def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
+    """Return whether ink is light, the side of the smallest square that covers its strokes, and how clear that is.
+
+    Strokes have two edges. A closing by a square wide enough fills the dark between them, and so explains the steps
+    seen there; one not wide enough leaves them, and the bright between strokes is wider still. Shadows are wide, and
+    their edges fewer and softer. So that polarity is right which explains the steps with the smaller square.
+    """
+    sides = [_odd(FIRST_SIDE)]
+    while sides[-1] < WIDEST_STROKE * min(small.shape[:2]):
+        sides.append(_odd(1.4 * sides[-1]))
+    dark = _explained(small.min(axis=2), sides)
+    bright = _explained(cv2.bitwise_not(small.max(axis=2)), sides)
+    brightness = float(np.median(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)))
+    likely = float(np.exp((brightness - NEUTRAL_PAPER) / LIKELY_PAPER))
+    told = max(1e-6, max(dark + bright))
+    number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * max(dark + bright))
+    odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
+    found = odds < 1 if light is None else light
+    own = bright if found else dark
+    reach = next(side for side, each in zip(sides, own, strict=True) if each >= 0.85 * max(own))
+    return found, reach, max(odds, 1 / odds)
+
+
+def _explained(grey: Array, sides: list[int]) -> list[float]:
+    """Return how much of the steps in a small picture (h, w) the dark narrower than each side explains."""
+    grey = cv2.GaussianBlur(grey, (3, 3), 0)
+    steps = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, _square(3))
+    height, width = grey.shape
+    if min(height, width) > 60:  # where nothing is beyond, nothing explains
+        steps[:2] = steps[height - 2 :] = 0
+        steps[:, :2] = steps[:, width - 2 :] = 0
+    split = max(6.0, 4.0 * float(np.median(steps)), cv2.threshold(steps, 0, 255, cv2.THRESH_OTSU)[0])
+    weight = np.where(steps > min(split, 0.5 * float(steps.max())), steps, 0).astype(np.float32) ** 2
+    told = []
+    for side in sides:
+        black = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, _square(side))
+        told.append(float(weight[cv2.dilate(black, _square(3)) >= 0.7 * steps.astype(np.float32)].sum()))
+    return told
+
+
+def beside(dark: Array, stroke: float) -> Array:
+    """Return the part of what is ``dark`` (h, w) that lies along the picture's border and is no stroke.
+
+    A table below the sheet, a scanner's lid, the back of a book: long along the border, or large.
+    """
+    height, width = dark.shape
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark.view(np.uint8), connectivity=4)
+    edge = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
+    contact = np.bincount(edge, minlength=count)
+    sides = stats[:, (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT)]
+    longer, shorter = sides.max(axis=1), sides.min(axis=1)
+    along = (contact >= 0.6 * longer) & (longer >= 4 * shorter) & (longer > 0.05 * max(height, width))
+    # Thicker than strokes: squared paper touches the border all around.
+    opened = cv2.morphologyEx(dark.view(np.uint8), cv2.MORPH_OPEN, _square(_odd(1.5 * stroke)))
+    thick = np.bincount(labels[opened > 0], minlength=count) > 0.5 * stats[:, cv2.CC_STAT_AREA]
+    large = (contact > 0.25 * (height + width)) & thick
+    drop = along | (large & (longer > 0.1 * max(height, width)))
+    drop[0] = False
+    return drop[labels]
+
+
+def inked(colours: Array, found: Survey) -> Ink:
+    """Return the ink on a picture (h, w, 3)."""
+    picture = cv2.bitwise_not(colours) if found.light else colours
+    grey = cv2.transform(picture, found.mix.reshape(1, 3))
+    grey = grey.reshape(picture.shape[:2])
+    paper = paper_of(grey, found.stroke)
+    taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, 1), scale=255, dtype=cv2.CV_8U)
+    floor, noise = _noise(taken)
+    if found.edges:
+        taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST), found.stroke)] = round(floor)
+    full = max(_full(taken, floor + 3 * noise), 255 * FAINTEST + floor, floor + 4 * noise)
+    gain = 255 / max(full - floor, 1)
+    strength = cv2.convertScaleAbs(cv2.subtract(taken, float(floor)), alpha=gain)
+    return Ink(strength, noise * gain, found.stroke)
+
+
+def paper_of(grey: Array, stroke: float) -> Array:
+    """Return the brightness of the paper below the ink as well: (h, w) uint8."""
+    reach = _odd(max(2.6 * stroke, 7.0))
+    smooth = cv2.medianBlur(grey, 3)
+    # What is far wider than a kernel of the processor's liking is found in a smaller picture.
+    factor = max(1, reach // 24)
+    if factor > 1:
+        size = (-(-grey.shape[1] // factor), -(-grey.shape[0] // factor))
+        smooth = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
+    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, _square(_odd(reach / factor)))
+    if factor > 1:
+        closed = cv2.resize(closed, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return closed
+
+
+def _stroke_width(strong: Array, strength: Array) -> float:
+    """Return the width of the strokes in pixels: of the runs of ink along rows and columns, weighed by strength."""
+    lengths, weights = [], []
+    for mask, value in ((strong, strength), (strong.T, strength.T)):
+        padded = np.pad(mask, ((0, 0), (1, 1))).astype(np.int8).ravel()
+        edges = np.diff(padded)
+        starts, ends = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
+        sums = np.concatenate([[0], np.cumsum(np.pad(value, ((0, 0), (1, 1))).ravel(), dtype=np.float64)])
+        run = ends - starts
+        lengths.append(run)
+        weights.append(((sums[ends + 1] - sums[starts + 1]) / run) ** 2)
+    length, weight = np.concatenate(lengths), np.concatenate(weights)
+    order = np.argsort(length)
+    cumulative = np.cumsum(weight[order])
+    return float(length[order][np.searchsorted(cumulative, 0.7 * cumulative[-1])])
+
+
+def _noise(taken: Array) -> tuple[float, float]:
+    """Return the level of bare paper and how far paper varies, from the commonest values."""
+    counts = np.bincount(taken[::2, ::2].ravel(), minlength=256)
+    cumulative = np.cumsum(counts)
+    median = float(np.searchsorted(cumulative, 0.5 * cumulative[-1]))
+    low = float(np.searchsorted(cumulative, 0.16 * cumulative[-1]))
+    return median, max(1.0, median - low)
+
+
+def _full(taken: Array, above: float) -> float:
+    """Return what a fully inked pixel has."""
+    counts = np.bincount(taken.ravel(), minlength=256).astype(np.float64)
+    counts[: min(255, round(above) + 1)] = 0
+    if not counts.any():
+        return 0.0
+    levels = np.arange(256)
+    # Otsu's split of what is not paper, then a high quantile of the stronger part.
+    weight, mass = np.cumsum(counts), np.cumsum(counts * levels)
+    between = (mass[-1] * weight - mass * weight[-1]) ** 2 / np.maximum(weight * (weight[-1] - weight), 1e-9)
+    split = int(between[:-1].argmax())
+    upper = np.cumsum(np.where(levels > split, counts, 0))
+    return float(np.searchsorted(upper, FULL_QUANTILE * upper[-1])) if upper[-1] else float(levels[counts > 0][-1])
+
+
+def _otsu(values: Array) -> float:
+    eight = np.clip(values * 255, 0, 255).astype(np.uint8)
+    return cv2.threshold(eight, 0, 255, cv2.THRESH_OTSU)[0] / 255
+
+
+def _square(side: int) -> Array:
+    return np.ones((side, side), np.uint8)
+
+
+def _odd(value: float) -> int:
+    return max(3, round(value) | 1)

@@ -1,0 +1,306 @@
+"""A row of ink is read as the likeliest chain of digits and other marks.
+
+Every run of neighbouring elements that could be a digit is a candidate; the network judges all of them at once. What a
+candidate costs is how surprised the network is, and more where ink was cut or gaps were bridged. Leaving an element
+out costs as well. The cheapest chain from the row's left to its right is the reading: dynamic programming over the
+network's own probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from glassnet.digits.picture import Array
+from glassnet.reading.cuts import cuts_of
+from glassnet.reading.elements import Element, slices_of, whole_element
+from glassnet.reading.pieces import Pieces
+from glassnet.reading.rows import Row
+from glassnet.reading.scores import Judge, prepared_ink, stacked
+
+WIDEST = 1.35  # a digit's width in heights
+MOST_ELEMENTS = 8  # that make up a digit, slices and broken strokes together
+SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
+SURE = 0.95  # what is a digit so surely is neither cut nor joined to another one
+CUT, CROSSED = 0.15, 2.0  # costs of a cut, and of the ink it crosses, in heights
+BRIDGED, JOINED = 5.0, 0.06  # costs of a gap closed, in heights, and of pieces joined, squared
+LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.0, 0.5, 1.6  # costs of what is taken for no digit
+LEAST_LOGARITHM = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A run of elements of a row. prepared: (28, 28) as the network sees it. probabilities: (labels,)."""
+
+    elements: tuple[Element, ...]
+    prepared: Array
+    probabilities: Array
+    cost: float = 0.0
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom, in pixels of the page."""
+        return (
+            min(element.left for element in self.elements),
+            min(element.top for element in self.elements),
+            max(element.right for element in self.elements),
+            max(element.bottom for element in self.elements),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """How a row is read: candidates taken as digits, or judged and refused; and elements that were left out."""
+
+    row: Row
+    digits: tuple[Candidate, ...]
+    others: tuple[Candidate, ...]
+
+
+def read_rows(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> list[Reading]:
+    """Return the likeliest reading of each row."""
+    singles = _judged_pieces(strength, pieces, rows, judge)
+    page = _Page(strength, np.zeros(strength.shape, np.int32))
+    plans = [_plan(page, pieces, row, singles, judge) for row in rows]
+    _number(page, pieces, plans)
+    waiting: list[tuple[int, int, int, Array]] = []
+    for number, plan in enumerate(plans):
+        for first, last in plan.ranges():
+            prepared = _known(plan, first, last, singles)
+            if prepared is None:
+                prepared = page.prepared(plan.elements[first : last + 1], plan.start + first, plan.start + last)
+            if prepared is not None:
+                waiting.append((number, first, last, prepared))
+    pictures = stacked([each[3] for each in waiting])
+    probabilities = judge(pictures)
+    for (number, first, last, prepared), answer in zip(waiting, probabilities, strict=True):
+        plans[number].judged[first, last] = Candidate(plans[number].elements[first : last + 1], prepared, answer)
+    return [_cheapest(plan, judge) for plan in plans]
+
+
+@dataclass(eq=False)
+class _Page:
+    strength: Array
+    numbers: Array
+
+    def prepared(self, elements: Sequence[Element], first: int, last: int) -> Array | None:
+        """Return the ink of the elements numbered first to last as MNIST has digits."""
+        left, top = min(each.left for each in elements), min(each.top for each in elements)
+        right, bottom = max(each.right for each in elements), max(each.bottom for each in elements)
+        where = np.s_[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1]
+        numbers = self.numbers[where]
+        return cut_out(self.strength[where], (numbers >= first) & (numbers <= last))
+
+
+def cut_out(strength: Array, mask: Array) -> Array | None:
+    """Return the ink under a mask, both (h, w), at its full strength, as MNIST has digits."""
+    inside = mask.view(np.uint8)
+    if not inside.any():
+        return None
+    ink = cv2.multiply(strength, cv2.dilate(inside, _AROUND))
+    full = float(np.percentile(strength[mask], 85))
+    if full < 230:
+        ink = cv2.convertScaleAbs(ink, alpha=255 / max(full, 1.0))
+    return prepared_ink(ink)
+
+
+_AROUND = np.ones((3, 3), np.uint8)
+
+
+@dataclass(eq=False)
+class _Plan:
+    """What a row is read from. start: the number of its first element. pixels: of pieces that are sliced."""
+
+    row: Row
+    elements: tuple[Element, ...]
+    sure: tuple[bool, ...]
+    slices: dict[int, tuple[list[int], Array]]
+    judged: dict[tuple[int, int], Candidate]
+    start: int = 1
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Return which runs of elements could be a digit."""
+        height = self.row.height
+        found = []
+        for first, begin in enumerate(self.elements):
+            left, right, top, bottom = begin.left, begin.right, begin.top, begin.bottom
+            for last in range(first, min(first + MOST_ELEMENTS, len(self.elements))):
+                element = self.elements[last]
+                if last > first:
+                    if (self.sure[last] or self.sure[first]) and not self._belongs(first, last):
+                        break
+                    if element.left - right > 0.3 * height:
+                        break
+                left, right = min(left, element.left), max(right, element.right)
+                top, bottom = min(top, element.top), max(bottom, element.bottom)
+                wide, high = right - left, bottom - top
+                if wide > WIDEST * max(height, min(high, 1.5 * height)) and not (first == last and begin.whole):
+                    if last > first:
+                        break
+                    continue
+                if high < SMALL * height or (wide < 0.05 * height and not begin.whole):
+                    continue
+                found.append((first, last))
+        return found
+
+    def _belongs(self, first: int, last: int) -> bool:
+        """Return whether a sure digit may have the other as a lost part: a small one, right above or beside it."""
+        other = self.elements[last] if self.sure[first] else self.elements[first]
+        return not self.sure[last if self.sure[first] else first] and other.height < SMALL * self.row.height
+
+
+def _judged_pieces(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> dict[int, Candidate]:
+    """Return what the network says of each piece that is as high as a digit, taken as a whole."""
+    found: list[tuple[Element, Array]] = []
+    for row in rows:
+        for piece in row.members:
+            element = whole_element(pieces, piece)
+            if element.height < SMALL * row.height or element.width > 8 * row.height:
+                continue
+            where = np.s_[max(0, element.top - 1) : element.bottom + 1, max(0, element.left - 1) : element.right + 1]
+            prepared = cut_out(strength[where], pieces.labels[where] == piece + 1)
+            if prepared is not None:
+                found.append((element, prepared))
+    answers = judge(stacked([prepared for _, prepared in found]))
+    return {
+        element.piece: Candidate((element,), prepared, answer)
+        for (element, prepared), answer in zip(found, answers, strict=True)
+    }
+
+
+def _plan(page: _Page, pieces: Pieces, row: Row, singles: dict[int, Candidate], judge: Judge) -> _Plan:
+    elements: list[tuple[Element, bool, int]] = []
+    slices: dict[int, Array] = {}
+    for piece in row.members:
+        whole = whole_element(pieces, piece)
+        single = singles.get(piece)
+        best = float(single.probabilities[judge.digit_columns].max()) if single else 0.0
+        wide = whole.width / max(row.height, 0.8 * whole.height, 1)
+        sure = best > SURE and wide < 1.15
+        # A piece that is a digit, not wide, is not cut; one that is narrow cannot be two digits.
+        if single is None or sure or wide < 0.35 or wide > 8:
+            elements.append((whole, sure and whole.height > 0.55 * row.height, 0))
+            continue
+        where = np.s_[whole.top : whole.bottom, whole.left : whole.right]
+        ink = np.where(pieces.labels[where] == piece + 1, page.strength[where], 0)
+        parts, numbers = slices_of(pieces, piece, cuts_of(ink))
+        slices[piece] = numbers
+        elements += [(part, False, number) for number, part in enumerate(parts)]
+    elements.sort(key=lambda each: each[0].middle)
+    places: dict[int, list[int]] = {piece: [0] * int(numbers.max() + 1) for piece, numbers in slices.items()}
+    for place, (element, _, number) in enumerate(elements):
+        if element.piece in slices:
+            places[element.piece][number] = place
+    return _Plan(
+        row,
+        tuple(each[0] for each in elements),
+        tuple(each[1] for each in elements),
+        {piece: (places[piece], numbers) for piece, numbers in slices.items()},
+        {},
+    )
+
+
+def _number(page: _Page, pieces: Pieces, plans: Sequence[_Plan]) -> None:
+    """Number the elements of all rows, and their pixels."""
+    table = np.zeros(len(pieces) + 1, np.int32)
+    start = 1
+    for plan in plans:
+        plan.start = start
+        for place, element in enumerate(plan.elements):
+            if element.piece not in plan.slices:
+                table[element.piece + 1] = start + place
+        start += len(plan.elements)
+    np.take(table, pieces.labels, out=page.numbers, mode="clip")
+    for plan in plans:
+        for piece, (places, numbers) in plan.slices.items():
+            whole = whole_element(pieces, piece)
+            part = page.numbers[whole.top : whole.bottom, whole.left : whole.right]
+            own = np.array([*places, -1], np.int32)[numbers]  # -1, outside of the piece, is the last
+            part[own >= 0] = own[own >= 0] + plan.start
+
+
+def _known(plan: _Plan, first: int, last: int, singles: dict[int, Candidate]) -> Array | None:
+    element = plan.elements[first]
+    if first == last and element.whole and element.piece in singles:
+        return singles[element.piece].prepared
+    return None
+
+
+def _cheapest(plan: _Plan, judge: Judge) -> Reading:
+    """Return the cheapest chain: dynamic programming from left to right."""
+    count = len(plan.elements)
+    cost = [0.0] + [float("inf")] * count
+    came: list[tuple[int, Candidate | None]] = [(0, None)] * (count + 1)
+    ending: dict[int, list[tuple[int, Candidate, float]]] = {}
+    for (first, last), candidate in plan.judged.items():
+        ending.setdefault(last, []).append((first, candidate, _digit_cost(plan, first, last, candidate, judge)))
+    for piece, (places, _) in plan.slices.items():
+        low, high = min(places), max(places)
+        if high - low + 1 == len(places):  # refused as a whole
+            whole = plan.elements[low : high + 1]
+            wide = max(part.right for part in whole) - min(part.left for part in whole)
+            refusal = LEFT_OUT * max(1.0, wide / (0.75 * max(plan.row.height, 1)))
+            refused = plan.judged.get((low, high))
+            if refused is None:
+                refused = Candidate(whole, np.zeros((28, 28), np.uint8), np.zeros(len(judge.labels), np.float32))
+            ending.setdefault(high, []).append((low, _as_refused(refused), refusal))
+        del piece
+    for last, element in enumerate(plan.elements):
+        options = [(cost[last] + _left_out_cost(plan, element), last, None)]
+        options += [(cost[first] + price, first, candidate) for first, candidate, price in ending.get(last, [])]
+        best = min(options, key=lambda option: option[0])
+        cost[last + 1], came[last + 1] = best[0], (best[1], best[2])
+    digits: list[Candidate] = []
+    others: list[Candidate] = []
+    place = count
+    while place > 0:
+        before, candidate = came[place]
+        if candidate is None:
+            known = plan.judged.get((place - 1, place - 1))
+            others.append(known or Candidate(plan.elements[place - 1 : place], _NOTHING, np.zeros(0, np.float32)))
+        elif candidate.cost < 0:
+            others.append(candidate)
+        else:
+            digits.append(candidate)
+        place = before
+    return Reading(plan.row, tuple(digits[::-1]), tuple(others[::-1]))
+
+
+_NOTHING = np.zeros((28, 28), np.uint8)
+
+
+def _as_refused(candidate: Candidate) -> Candidate:
+    return Candidate(candidate.elements, candidate.prepared, candidate.probabilities, -1.0)
+
+
+def _digit_cost(plan: _Plan, first: int, last: int, candidate: Candidate, judge: Judge) -> float:
+    best = float(candidate.probabilities[judge.digit_columns].max())
+    cost = -float(np.log(max(best, LEAST_LOGARITHM)))
+    elements, height = candidate.elements, max(plan.row.height, 1.0)
+    for end in (elements[0].before, elements[-1].after):
+        if end is not None:
+            cost += CUT + CROSSED * end
+    right, high, low = elements[0].right, elements[0].top, elements[0].bottom
+    joined = 0
+    for before, element in zip(elements, elements[1:], strict=False):
+        if element.piece != before.piece:
+            gap = max(0, element.left - right, element.top - low, high - element.bottom)
+            cost += BRIDGED * gap / height
+            joined += 1
+        right, high, low = max(right, element.right), min(high, element.top), max(low, element.bottom)
+    cost += JOINED * joined**2
+    _, top, _, bottom = candidate.box
+    tall = (bottom - top) / height
+    return cost + 4 * max(0.0, 0.65 - tall) + 2 * max(0.0, tall - 1.5)
+
+
+def _left_out_cost(plan: _Plan, element: Element) -> float:
+    height = max(plan.row.height, 1.0)
+    if not element.whole:
+        return 0.3 + LEFT_OUT_SLICE * min(1.0, element.area / (0.12 * height**2))
+    if element.height < SMALL * height:
+        return LEFT_OUT_SMALL * min(1.0, 0.4 + element.area / (0.06 * height**2))
+    return LEFT_OUT * max(1.0, element.width / (0.75 * height))

@@ -1,0 +1,186 @@
+"""A sheet on a table: where it ends, and how to see it straight from above; and how far rows lean.
+
+Boxes are told in pixels of the picture as it was given, so each step that moves pixels is a matrix, and its inverse
+brings boxes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from glassnet.digits.picture import Array
+
+SURVEY_SIDE = 320
+LEAST_PAGE, MOST_PAGE = 0.2, 0.97  # of the picture's area
+LEAST_STEP = 25  # of 255: how much brighter than the table a sheet is
+STRAIGHT = 0.95  # of what a sheet and its four corners cover together, what both cover
+ODD_ANGLE = 22  # degrees that a sheet's corner may differ from a right angle, seen from the side
+INSET = 0.006  # of the longer side: what is cut off at the edges, where a sheet throws shadow
+STEEPEST = 12.0  # degrees
+LEAST_TURN = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Flat:
+    """A picture seen straight from above. matrix: (3, 3), from the canvas to it. inside: what is sheet; None, all."""
+
+    colours: Array
+    matrix: Array
+    inside: Array | None = None
+
+
+def flat_of(colours: Array) -> Flat:
+    """Return the sheet that lies on a darker table as if scanned; a picture that shows no table as it is."""
+    corners = sheet_of(colours)
+    if corners is None:
+        return Flat(colours, np.eye(3))
+    height, width = colours.shape[:2]
+    if len(corners) != 4:
+        inside = np.zeros((height, width), np.uint8)
+        cv2.fillConvexPoly(inside, np.rint(corners).astype(np.int32), 255)
+        reach = max(3, round(2 * INSET * max(height, width)) | 1)
+        return Flat(colours, np.eye(3), cv2.erode(inside, np.ones((reach, reach), np.uint8), borderValue=255))
+    sides = [float(np.linalg.norm(corners[k] - corners[(k + 1) % 4])) for k in range(4)]
+    wide, high = max(sides[0], sides[2]), max(sides[1], sides[3])
+    inset = INSET * max(wide, high)
+    target = np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32) - np.float32(inset)
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    size = (max(1, round(wide - 2 * inset)), max(1, round(high - 2 * inset)))
+    return Flat(cv2.warpPerspective(colours, matrix, size, borderMode=cv2.BORDER_REPLICATE), matrix)
+
+
+def sheet_of(colours: Array) -> Array | None:
+    """Return the corners (n, 2) of a sheet on a table, clockwise from the left upper one; None without a table."""
+    factor = min(1.0, SURVEY_SIDE / max(colours.shape[:2]))
+    if min(colours.shape[:2]) * factor < 40:
+        return None
+    small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    # Paper is bright in its darkest colour too, wood is not; a table may be darker, or only more colourful.
+    darkest, lightest = small.min(axis=2), small.max(axis=2)
+    pale = cv2.divide(darkest, cv2.max(lightest, 24), scale=255)
+    for brightness in (darkest, lightest, pale):
+        grey = cv2.morphologyEx(brightness, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+        grey = cv2.GaussianBlur(grey, (5, 5), 0)
+        level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
+        below = grey[grey <= level]
+        # Where a shadow falls on the sheet, the split may lie between light and shadow: then split the dark again.
+        lower = cv2.threshold(below.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)[0] if below.size else level
+        for split in (level, lower):
+            corners = _bright_polygon(grey, split)
+            if corners is not None:
+                return (corners + 0.5) / factor - 0.5
+    return None
+
+
+def _bright_polygon(grey: Array, split: float) -> Array | None:
+    """Return the corners of what is brighter than ``split`` in a picture (h, w) where it looks like a sheet."""
+    bright = cv2.threshold(grey, split, 255, cv2.THRESH_BINARY)[1]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
+    if count < 2:
+        return None
+    page = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    contours, _ = cv2.findContours((labels == page).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(contours, key=cv2.contourArea)
+    share = cv2.contourArea(outline) / grey.size
+    filled = np.zeros(grey.shape, np.uint8)
+    cv2.drawContours(filled, [outline], -1, 255, -1)
+    if not LEAST_PAGE < share < MOST_PAGE:
+        return None
+    beyond = filled == 0
+    if float(np.median(grey[~beyond])) - float(np.median(grey[beyond])) < LEAST_STEP:
+        return None
+    hull = cv2.convexHull(outline)
+    if cv2.contourArea(outline) < STRAIGHT * cv2.contourArea(hull):
+        return None
+    return _polygon(hull, filled)
+
+
+def _polygon(hull: Array, filled: Array) -> Array | None:
+    """Return four corners where they describe the sheet, more where the picture's edge cuts some of them off."""
+    length = cv2.arcLength(hull, closed=True)
+    for tolerance in (0.01, 0.02, 0.03, 0.05):
+        corners = cv2.approxPolyDP(hull, tolerance * length, closed=True)[:, 0].astype(np.float64)
+        if len(corners) > 7 or len(corners) < 4:
+            continue
+        drawn = np.zeros(filled.shape, np.uint8)
+        cv2.fillConvexPoly(drawn, np.rint(corners).astype(np.int32), 255)
+        both, either = np.count_nonzero(drawn & filled), np.count_nonzero(drawn | filled)
+        if both < STRAIGHT * either:
+            continue
+        height, width = filled.shape
+        at_edge = (corners.min(axis=1) < 2) | (corners[:, 0] > width - 3) | (corners[:, 1] > height - 3)
+        square = np.abs(_angles(corners) - 90) < ODD_ANGLE
+        if len(corners) == 4 and at_edge.sum() <= 2 and square.all():
+            return _clockwise(corners)
+        return corners if (square & ~at_edge).any() else None  # a shadow has no square corner
+    return None
+
+
+def _angles(corners: Array) -> Array:
+    """Return the angle at each corner (n, 2), in degrees."""
+    before, after = np.roll(corners, 1, axis=0) - corners, np.roll(corners, -1, axis=0) - corners
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    return np.rad2deg(np.arccos(np.clip((before * after).sum(axis=1) / np.maximum(lengths, 1e-9), -1, 1)))
+
+
+def _clockwise(corners: Array) -> Array:
+    """Return four corners in order: left upper, right upper, right lower, left lower."""
+    middle = corners.mean(axis=0)
+    angles = np.arctan2(corners[:, 1] - middle[1], corners[:, 0] - middle[0])
+    ordered = corners[np.argsort(angles)]
+    turns = [np.roll(ordered, -start, axis=0) for start in range(4)]
+    # The first side runs to the right, the third one to the left.
+    return max(turns, key=lambda turned: float(turned[1, 0] - turned[0, 0] + turned[2, 0] - turned[3, 0]))
+
+
+def lean_of(strength: Array) -> float:
+    """Return by how many degrees rows and lines on the page fall to the right; 0 where nothing says so.
+
+    Where rows are level, ink gathers in some rows of pixels and is missing in others: the sum of squares of the rows'
+    ink is largest.
+    """
+    factor = min(1.0, 500 / max(strength.shape))
+    small = cv2.resize(strength, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = np.minimum(small, 128).astype(np.float32)
+    if not small.any():
+        return 0.0
+    level = _gathered(small, 0.0)
+    coarse = max(np.arange(-STEEPEST, STEEPEST + 0.1, 1.0), key=lambda angle: _gathered(small, angle))
+    angles = coarse + np.arange(-0.8, 0.81, 0.2)
+    values = [_gathered(small, angle) for angle in angles]
+    best = int(np.argmax(values))
+    return float(angles[best]) if values[best] > 1.08 * level and abs(angles[best]) >= LEAST_TURN else 0.0
+
+
+def _gathered(small: Array, angle: float) -> float:
+    height, width = small.shape
+    slope = float(np.tan(np.deg2rad(angle)))
+    reach = int(abs(slope) * width / 2) + 1
+    shear = np.float32([[1, 0, 0], [-slope, 1, reach + slope * width / 2]])
+    moved = cv2.warpAffine(small, shear, (width, height + 2 * reach), flags=cv2.INTER_NEAREST)
+    sums = cv2.reduce(moved, 1, cv2.REDUCE_SUM).ravel()
+    return float((sums.astype(np.float64) ** 2).sum())
+
+
+def levelled(strength: Array, angle: float) -> tuple[Array, Array]:
+    """Return the ink turned so that rows are level, and the matrix (3, 3) that did it."""
+    height, width = strength.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+    cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
+    size = (round(width * cosine + height * sine), round(height * cosine + width * sine))
+    turn[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
+    return cv2.warpAffine(strength, turn, size), np.vstack([turn, [0, 0, 1]])
+
+
+def brought_back(box: tuple[float, float, float, float], matrix: Array) -> tuple[float, float, float, float]:
+    """Return left, top, right, bottom of what a box was before ``matrix`` moved it."""
+    left, top, right, bottom = box
+    corners = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float64)
+    before = cv2.perspectiveTransform(corners, np.linalg.inv(matrix))[0]
+    # The turned box's corners reach beyond the ink; what lies midway is nearer to its own box.
+    centre = before.mean(axis=0)
+    half = (np.ptp(before, axis=0) + np.abs(before[1] - before[0]) + np.abs(before[2] - before[1])) / 4
+    return tuple(float(edge) for edge in (*(centre - half), *(centre + half)))  # type: ignore[return-value]

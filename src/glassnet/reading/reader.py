@@ -1,0 +1,147 @@
+"""Reading a picture: the steps from a file to lines of digits.
+
+Each step is a function of its own module; here they follow one another. Ink is looked for on the paper, whatever its
+colour and the light; what is printed on the page is taken away; what is left stands in rows; a row is read as the
+likeliest chain of digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from glassnet.digits.picture import Array, Source, read_picture
+from glassnet.digits.prepare import Step
+from glassnet.digits.recognise import Classifier
+from glassnet.reading.canvas import Canvas, canvas_of
+from glassnet.reading.inking import Ink, inked, survey
+from glassnet.reading.lattice import Candidate, Reading, read_rows
+from glassnet.reading.marks import kind_of
+from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
+from glassnet.reading.page import NONE, Box, Digit, Line, Mark, Page
+from glassnet.reading.pieces import Pieces, pieces_of, ticks, without
+from glassnet.reading.rows import rows_of, usual_height
+from glassnet.reading.rules import rules_of, without_rules
+from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
+
+LEAST_PROBABILITY = 0.4  # of a digit that is read
+MOST_NONE = 0.5  # probability of "none" with which something is still read
+
+
+def read(picture: Source, network: Classifier | None = None) -> Page:
+    """Return the digits on a picture, in lines as people read them.
+
+    picture: anything ``glassnet.digits.read_picture`` reads. network: one that names digits, compiled or not; left
+    out, the shipped one. Raises PictureError where the picture cannot be read; one without digits gives an empty page.
+    """
+    return _read(picture, network)[0]
+
+
+def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page, tuple[Step, ...]]:
+    """Return what ``read`` returns, and what the picture looked like after each step."""
+    page, trail = _read(picture, network)
+    return page, trail.steps()
+
+
+@dataclass(frozen=True, eq=False)
+class _Trail:
+    """What the steps made of a picture. matrix: (3, 3), from the canvas to where the digits were read."""
+
+    canvas: Canvas
+    flat: Flat
+    inks: tuple[Ink, ...]
+    pieces: Pieces
+    readings: list[Reading]
+    matrix: Array
+
+    def steps(self) -> tuple[Step, ...]:
+        shown = cv2.cvtColor(255 - self.inks[-1].strength // 2, cv2.COLOR_GRAY2RGB)
+        for reading in self.readings:
+            for candidates, colour in ((reading.others, (220, 40, 40)), (reading.digits, (30, 150, 60))):
+                for candidate in candidates:
+                    left, top, right, bottom = candidate.box
+                    cv2.rectangle(shown, (left - 2, top - 2), (right + 1, bottom + 1), colour, 2)
+        return (
+            Step("canvas", "The picture, upright, at the size to work at.", self.canvas.colours),
+            Step("sheet", "The sheet, seen straight from above, without the table.", self.flat.colours),
+            Step("ink", "The paper's colour and the light are taken away: ink becomes bright.", self.inks[0].strength),
+            Step("level", "Turned, until rows are level.", self.inks[1].strength),
+            Step("unruled", "Printed lines are taken away, strokes across them mended.", self.inks[2].strength),
+            Step("pieces", "Connected ink, without specks.", _coloured(self.pieces.labels)),
+            Step("digits", "What is taken for digits, and what is not.", shown),
+        )
+
+
+def _coloured(labels: Array) -> Array:
+    colours = np.random.default_rng(0).integers(60, 256, (int(labels.max()) + 1, 3), dtype=np.uint8)
+    colours[0] = 0
+    return colours[labels]
+
+
+def _read(source: Source, network: Classifier | None) -> tuple[Page, _Trail]:
+    judge = judge_of(network)
+    canvas = canvas_of(read_picture(source))
+    flat = flat_of(canvas.colours)
+    ink = inked(flat.colours, survey(flat.colours))
+    if flat.inside is not None:
+        ink = Ink(cv2.min(ink.strength, flat.inside), ink.noise, ink.stroke)
+    angle = lean_of(ink.strength)
+    level, matrix = ink, flat.matrix
+    if angle:
+        turned, turn = levelled(ink.strength, angle)
+        level, matrix = Ink(turned, ink.noise, ink.stroke), turn @ flat.matrix
+    rules = rules_of(level)
+    plain = without_rules(level, rules)
+    pieces = pieces_of(plain)
+    pieces = without(pieces, ticks(pieces, rules))
+    rows = rows_of(pieces, usual_height(pieces))
+    readings = read_rows(plain.strength, pieces, rows, judge)
+    trail = _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)
+    return _page(trail, judge), trail
+
+
+def _page(trail: _Trail, judge: Judge) -> Page:
+    lines: list[Line] = []
+    refused: list[Digit] = []
+    for reading in trail.readings:
+        digits = [_digit(trail, candidate, judge) for candidate in reading.digits]
+        taken = [candidate.box for candidate, digit in zip(reading.digits, digits, strict=True) if digit.is_digit]
+        refused += [digit for digit in digits if not digit.is_digit]
+        marks: list[Mark] = []
+        for other in reading.others:
+            left, right = other.box[0], other.box[2]
+            middle = (left + right) / 2
+            before = max((box for box in taken if (box[0] + box[2]) / 2 <= middle), default=None)
+            after = min((box for box in taken if (box[0] + box[2]) / 2 > middle), default=None)
+            kind = kind_of(other.box, reading.row, (before, after))
+            marks.append(Mark(_box(trail, other), kind))
+        if taken:
+            lines.append(Line(tuple(digit for digit in digits if digit.is_digit), tuple(marks)))
+    return Page(tuple(lines), trail.canvas.size, tuple(refused))
+
+
+def _digit(trail: _Trail, candidate: Candidate, judge: Judge) -> Digit:
+    ranked = ranking(judge, candidate.probabilities)
+    label, probability = ranked[0]
+    least = LEAST_PROBABILITY if judge.none_column is not None else LEAST_WITHOUT_NONE
+    reason = ""
+    if label == NONE and probability < MOST_NONE:
+        ranked = (ranked[1], ranked[0], *ranked[2:])
+        label, probability = ranked[0]
+    if label == NONE:
+        reason = f"none of the digits, with a probability of {probability:.0%}"
+    elif probability < least:
+        reason = f"{label} with a probability of {probability:.0%} only"
+        label = NONE
+    return Digit(_box(trail, candidate), label, probability, ranked, candidate.prepared, reason)
+
+
+def _box(trail: _Trail, candidate: Candidate) -> Box:
+    """Return a candidate's box in the picture as it was given."""
+    scale = trail.canvas.scale
+    left, top, right, bottom = (round(edge / scale) for edge in brought_back(candidate.box, trail.matrix))
+    width, height = trail.canvas.size
+    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    return Box(left, top, max(1, min(right, width) - left), max(1, min(bottom, height) - top))

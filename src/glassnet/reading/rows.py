@@ -1,0 +1,142 @@
+"""Which pieces of ink stand in one row, and in which order rows are read.
+
+A page in one hand has digits of much the same height. What is about as high as they are makes the rows; what is
+lower, a flag, a dash, a point, joins the row it lies in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from glassnet.digits.picture import Array
+from glassnet.reading.pieces import Pieces
+
+CORE = 0.5  # of the usual height: from here on a piece makes a row
+HIGHEST = 4.0  # of the usual height: what is higher is a sheet's edge, a shadow, a drawing
+SAME_ROW = 0.5  # of a height: how far middles may lie apart
+
+
+@dataclass(eq=False)
+class Row:
+    """Pieces side by side: their numbers, from left to right. height: the usual one of its digits, in pixels."""
+
+    members: list[int] = field(default_factory=list)
+    height: float = 0.0
+    top: float = 0.0
+    bottom: float = 0.0
+
+    @property
+    def middle(self) -> float:
+        """The middle of its digits, from top to bottom."""
+        return (self.top + self.bottom) / 2
+
+
+def usual_height(pieces: Pieces) -> float:
+    """Return the height digits have on the page, in pixels; 0 without any piece.
+
+    Digits outnumber what is larger, and outweigh what is smaller: half of all ink is in pieces that are as high as
+    this, or less.
+    """
+    if not len(pieces):
+        return 0.0
+    high = pieces.height.astype(np.float64)
+    sensible = (pieces.width < 6 * high) & (high < 12 * np.maximum(pieces.width, 1))
+    if not sensible.any():
+        return float(high.max())
+    high, weight = high[sensible], np.sqrt(pieces.area[sensible].astype(np.float64))
+    order = np.argsort(high)
+    cumulative = np.cumsum(weight[order])
+    return float(high[order][np.searchsorted(cumulative, 0.55 * cumulative[-1])])
+
+
+def rows_of(pieces: Pieces, usual: float) -> list[Row]:
+    """Return the rows in reading order, the pieces of each from left to right."""
+    core = np.flatnonzero(
+        (pieces.height >= CORE * usual) & (pieces.height < HIGHEST * usual) & (pieces.width < 40 * usual)
+    )
+    middle = pieces.top + pieces.height / 2
+    rows: list[Row] = []
+    ends: list[list[int]] = []
+    for piece in core[np.argsort(pieces.left[core], kind="stable")].tolist():
+        nearest, best = -1, SAME_ROW
+        for number, members in enumerate(ends):
+            last = members[-3:]
+            there = float(np.median(middle[last]))
+            height = float(max(np.median(pieces.height[last]), min(pieces.height[piece], usual)))
+            apart = abs(middle[piece] - there) / height
+            if apart < best:
+                nearest, best = number, apart
+        if nearest < 0:
+            ends.append([piece])
+        else:
+            ends[nearest].append(piece)
+    for members in ends:
+        rows.append(_row(pieces, members))
+    rows = _joined(rows, pieces)
+    _add_small(rows, pieces, core, usual)
+    for row in rows:
+        row.members.sort(key=lambda piece: pieces.left[piece] + pieces.width[piece] / 2)
+    return sorted(rows, key=lambda row: row.middle)
+
+
+def _row(pieces: Pieces, members: Sequence[int]) -> Row:
+    chosen = np.array(members)
+    top, height = pieces.top[chosen], pieces.height[chosen]
+    return Row(list(members), float(np.median(height)), float(np.median(top)), float(np.median(top + height)))
+
+
+def _joined(rows: list[Row], pieces: Pieces) -> list[Row]:
+    """Join rows that were begun apart and lie side by side."""
+    rows = sorted(rows, key=lambda row: row.middle)
+    joined: list[Row] = []
+    for row in rows:
+        before = joined[-1] if joined else None
+        if before is not None and abs(row.middle - before.middle) < 0.45 * max(min(row.height, before.height), 1):
+            apart = _apart(pieces, before.members, row.members)
+            if apart:
+                joined[-1] = _row(pieces, [*before.members, *row.members])
+                continue
+        joined.append(row)
+    return joined
+
+
+def _apart(pieces: Pieces, one: Sequence[int], other: Sequence[int]) -> bool:
+    """Return whether two rows have next to no columns in common, so that they may be one."""
+    low, high = (
+        np.concatenate([pieces.left[list(row)] for row in (one, other)]).min(),
+        np.concatenate([(pieces.left + pieces.width)[list(row)] for row in (one, other)]).max(),
+    )
+    covers: list[Array] = []
+    for row in (one, other):
+        cover = np.zeros(int(high - low), bool)
+        for piece in row:
+            cover[pieces.left[piece] - low : pieces.left[piece] + pieces.width[piece] - low] = True
+        covers.append(cover)
+    both = np.count_nonzero(covers[0] & covers[1])
+    return bool(both < 0.35 * min(np.count_nonzero(cover) for cover in covers))
+
+
+def _add_small(rows: list[Row], pieces: Pieces, core: Array, usual: float) -> None:
+    """Give each small piece to the row it lies in, if there are digits near it."""
+    middle_x, middle_y = pieces.left + pieces.width / 2, pieces.top + pieces.height / 2
+    others = np.setdiff1d(np.flatnonzero(pieces.height < CORE * usual), core)
+    reaches = [
+        (row, pieces.left[row.members].copy(), (pieces.left + pieces.width)[row.members].copy(),
+         pieces.top[row.members].copy(), (pieces.top + pieces.height)[row.members].copy())
+        for row in rows
+    ]  # fmt: skip
+    for piece in others.tolist():
+        best, nearest = 1.5 * usual, None
+        for row, left, right, top, bottom in reaches:
+            if not row.top - 0.6 * row.height < middle_y[piece] < row.bottom + 0.5 * row.height:
+                continue
+            x = np.maximum(np.maximum(left - middle_x[piece], middle_x[piece] - right), 0)
+            y = np.maximum(np.maximum(top - middle_y[piece], middle_y[piece] - bottom), 0)
+            apart = float((x + 2 * y).min())
+            if apart < best:
+                best, nearest = apart, row
+        if nearest is not None:
+            nearest.members.append(piece)

@@ -1,0 +1,223 @@
+"""Lines that were printed on the page, taken away, with the strokes that crossed them mended.
+
+A printed line is thin, straight, level or upright, and long, or one of several pieces in one line. Handwriting has
+level strokes too, but not so long, and never three of them in one line to a pixel. Along a line found, ink that is no
+stronger than the line goes; what a pen left above and below is joined across it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from glassnet.digits.picture import Array
+from glassnet.reading.inking import Ink
+
+ALONG = 21  # pixels over which a line is averaged
+LEAST_PIECE = 5.0  # stroke widths that a piece of a line is long
+LEAST_SUM = 0.10  # of the page's width that the pieces of a line cover
+LEAST_STROKES = 14.0  # stroke widths that they cover
+OFF = 1.6  # pixels a piece may lie off its line
+ON = 0.6  # of a piece's columns that must lie on it
+STEEPEST = 0.06  # pixels a line may rise in one
+DENSE = 0.55  # of a line, from its first piece to its last, that they cover
+STRONGER = 1.4  # times as strong as a line: a pen
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A printed line: y at x is a polynomial, ``curve``; from first to last column. thick: in pixels; strength: of 255.
+
+    upright: the same with rows and columns exchanged.
+    """
+
+    curve: Array
+    first: int
+    last: int
+    thick: float
+    strength: float
+    pieces: tuple[tuple[int, int], ...]
+    upright: bool = False
+
+    def at(self, x: Array) -> Array:
+        """Return y at x."""
+        return np.polyval(self.curve, x)
+
+
+def rules_of(ink: Ink) -> list[Rule]:
+    """Return the lines printed on a page that lies straight."""
+    level = _lines(ink.strength, ink)
+    upright = _lines(np.ascontiguousarray(ink.strength.T), ink)
+    found = [*_long(level, ink, ink.strength.shape[1]), *_upright(_long(upright, ink, ink.strength.shape[0]))]
+    return [*found, *_upright(_ticks(upright, found, ink))]
+
+
+def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
+    """Return the ink without the lines."""
+    strength = ink.strength.copy()
+    for rule in rules:
+        _wipe(strength.T if rule.upright else strength, rule, ink)
+    return Ink(strength, ink.noise, ink.stroke)
+
+
+def _upright(rules: Sequence[Rule]) -> list[Rule]:
+    return [
+        Rule(rule.curve, rule.first, rule.last, rule.thick, rule.strength, rule.pieces, upright=True) for rule in rules
+    ]
+
+
+def _lines(strength: Array, ink: Ink) -> list[Rule]:
+    """Return the straight level strokes, of any length from a few stroke widths on."""
+    thickest = max(4, round(1.1 * ink.stroke))
+    along = cv2.blur(strength, (ALONG, 1))
+    thin = cv2.subtract(along, cv2.morphologyEx(along, cv2.MORPH_OPEN, np.ones((thickest + 2, 1), np.uint8)))
+    least = max(14.0, 0.9 * ink.noise)
+    mask = cv2.threshold(thin, least, 255, cv2.THRESH_BINARY)[1]
+    length = max(12, round(LEAST_PIECE * ink.stroke))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, max(9, length // 2)), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    found = []
+    for piece in range(1, count):
+        left, top, width, height, area = stats[piece].tolist()
+        if width < length or area > width * (thickest + 2):
+            continue
+        part = labels[top : top + height, left : left + width] == piece
+        columns = part.sum(axis=0)
+        x = np.flatnonzero(columns)
+        y = (part * np.arange(height)[:, np.newaxis]).sum(axis=0)[x] / columns[x] + top
+        x = x + left
+        curve, on_it = _fitted(x, y, 2 if width > 20 * ink.stroke and width > 200 else 1)
+        if on_it.mean() < ON or abs(np.polyval(np.polyder(curve), left + width / 2)) > STEEPEST:
+            continue
+        x = x[on_it]
+        on = strength[np.clip(np.rint(np.polyval(curve, x)).astype(int), 0, len(strength) - 1), x]
+        thick = float(np.median(columns[x - left]))
+        first, last = int(x[0]), int(x[-1]) + 1
+        found.append(Rule(curve, first, last, thick, float(np.median(on)), ((first, last),)))
+    return found
+
+
+def _fitted(x: Array, y: Array, degree: int) -> tuple[Array, Array]:
+    """Return the curve through most of the points, and which (n,) lie on it: strokes that touch a line do not."""
+    curve = np.polyfit(x, y, 1)
+    for number, reach in enumerate((6.0, 3.0, OFF, OFF)):
+        on_it = np.abs(y - np.polyval(curve, x)) <= max(reach, 0.0)
+        if np.count_nonzero(on_it) < 0.4 * len(x):
+            return curve, on_it
+        curve = np.polyfit(x[on_it], y[on_it], degree if number >= 1 else 1)
+    return curve, np.abs(y - np.polyval(curve, x)) <= OFF
+
+
+def _long(lines: Sequence[Rule], ink: Ink, page_width: int) -> list[Rule]:
+    """Return the lines whose pieces are long together."""
+    least = max(LEAST_SUM * page_width, LEAST_STROKES * ink.stroke)
+    left = sorted(lines, key=lambda line: line.first - line.last)
+    found = []
+    while left:
+        first, *left = left
+        together, span = [first], (first.first, first.last)
+        curve = first.curve
+        rest = []
+        for line in left:
+            x = np.linspace(line.first, line.last, 5)
+            away = max(0, line.first - span[1], span[0] - line.last)
+            if float(np.abs(line.at(x) - np.polyval(curve, x)).max()) <= OFF + 0.004 * away:
+                together.append(line)
+                span = (min(span[0], line.first), max(span[1], line.last))
+                curve = _through(together)
+            else:
+                rest.append(line)
+        covered = sum(line.last - line.first for line in together)
+        if covered >= max(least, DENSE * (span[1] - span[0])):
+            left = rest
+            weights = np.array([line.last - line.first for line in together], np.float64)
+            found.append(
+                Rule(
+                    curve,
+                    *span,
+                    float(np.average([line.thick for line in together], weights=weights)),
+                    float(np.average([line.strength for line in together], weights=weights)),
+                    tuple((line.first, line.last) for line in together),
+                )
+            )
+    return found
+
+
+def _through(lines: Sequence[Rule]) -> Array:
+    x = np.concatenate([np.linspace(line.first, line.last, 20) for line in lines])
+    y = np.concatenate([line.at(np.linspace(line.first, line.last, 20)) for line in lines])
+    weights = np.concatenate([np.full(20, line.last - line.first, np.float64) for line in lines])
+    return np.polyfit(x, y, max(len(line.curve) - 1 for line in lines), w=weights)
+
+
+def _ticks(lines: Sequence[Rule], rules: Sequence[Rule], ink: Ink) -> list[Rule]:
+    """Return the short upright lines that begin or end on a level one: sides of boxes, marks between them.
+
+    They are alike: at least two of the same length on the same line.
+    """
+    found: list[Rule] = []
+    for rule in rules:
+        if rule.upright:
+            continue
+        touching = []
+        for line in lines:
+            x = float(np.mean(line.at(np.array([line.first, line.last]))))
+            if not rule.first - 6 <= x <= rule.last + 6 or line in found:
+                continue
+            y = float(rule.at(np.array(x)))
+            near = min(abs(line.first - y), abs(line.last - y))
+            alike = line.thick <= rule.thick + 2.5 and 0.5 * rule.strength < line.strength < 1.6 * rule.strength + 20
+            if near <= max(8.0, ALONG / 2) and alike:
+                touching.append(line)
+        for line in touching:
+            length = line.last - line.first
+            same = [other for other in touching if abs(other.last - other.first - length) < 0.15 * length + 4]
+            if len(same) >= 2:
+                found.append(line)
+    return found
+
+
+def _wipe(strength: Array, rule: Rule, ink: Ink) -> None:
+    """Take a line out of ``strength`` (h, w), in place, and join what it parted."""
+    x = np.arange(max(0, rule.first - 4), min(strength.shape[1], rule.last + 4))
+    half = int(np.ceil(rule.thick / 2 + 0.8))
+    reach = half + 2
+    middle = np.rint(rule.at(x)).astype(int)
+    kept = (middle >= reach) & (middle < len(strength) - reach)
+    x, middle = x[kept], middle[kept]
+    if len(x) < 3:
+        return
+    offsets = np.arange(-reach, reach + 1)[:, np.newaxis]
+    rows, columns = middle + offsets, np.broadcast_to(x, (2 * reach + 1, len(x)))
+    around = strength[rows, columns]
+    weak = max(64.0, 3.5 * ink.noise)
+    # One pixel beyond the line on both sides: ink there is a stroke's.
+    above = np.maximum(around[reach - half - 1], around[reach - half - 2])
+    below = np.maximum(around[reach + half + 1], around[reach + half + 2])
+    joined = np.zeros((2 * half + 1, len(x)), np.uint8)
+    for slant in (-1.0, -0.6, -0.3, 0.0, 0.3, 0.6, 1.0):
+        for row in range(2 * half + 1):
+            up, down = round(slant * (row + 1)), round(slant * (2 * half + 1 - row))
+            both = np.minimum(_moved(above, up), _moved(below, -down))
+            np.maximum(joined[row], np.where(both > weak, both, 0), out=joined[row])
+    band = around[reach - half : reach + half + 1]
+    stronger = band > max(STRONGER * rule.strength, rule.strength + 50)
+    strength[rows[reach - half : reach + half + 1], columns[reach - half : reach + half + 1]] = np.where(
+        stronger, band, np.minimum(joined, np.maximum(band, joined // 2))
+    )
+
+
+def _moved(values: Array, by: int) -> Array:
+    """Return values moved to the right, 0 coming in."""
+    if by == 0:
+        return values
+    moved = np.zeros_like(values)
+    if by > 0:
+        moved[by:] = values[:-by]
+    else:
+        moved[:by] = values[-by:]
+    return moved

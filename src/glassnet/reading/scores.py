@@ -1,0 +1,128 @@
+"""What the network says of many candidates at once, each prepared as MNIST has its digits."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from glassnet.digits.models import load_model
+from glassnet.digits.picture import Array
+from glassnet.digits.prepare import BOX, FIELD, MARGIN, SIDE, centre
+from glassnet.digits.recognise import Classifier
+from glassnet.errors import GraphError, ShapeError
+from glassnet.network import Label
+from glassnet.reading.page import NONE
+
+CELL = 4  # pixels of the crop for one of the result
+# MNIST's strokes are a tenth of the digit's height or more; a thinner one is drawn so wide before it is averaged.
+LEAST_STROKE = 0.09
+SOFT_INK = 0.12  # of the full strength: fainter is the blur around a stroke
+# Digits by a network that cannot say "none": what it is so unsure of is none.
+LEAST_WITHOUT_NONE = 0.75
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A network that names digits. network: compiled where that can be. labels: as it answers them."""
+
+    network: Classifier
+    labels: tuple[Label, ...]
+
+    @functools.cached_property
+    def digit_columns(self) -> list[int]:
+        """The columns of the answer that stand for digits."""
+        return [column for column, label in enumerate(self.labels) if label != NONE]
+
+    @functools.cached_property
+    def none_column(self) -> int | None:
+        """The column that stands for none, if there is one."""
+        return self.labels.index(NONE) if NONE in self.labels else None
+
+    def __call__(self, prepared: Array) -> Array:
+        """Return probabilities (n, labels) of pictures (n, 28, 28) of uint8."""
+        if not len(prepared):
+            return np.zeros((0, len(self.labels)), np.float32)
+        rows = prepared.reshape(len(prepared), *self.network.inputs[0].shape)
+        return np.asarray(self.network(rows), np.float32).reshape(len(prepared), len(self.labels))
+
+
+@functools.lru_cache(maxsize=4)
+def judge_of(network: Classifier | None) -> Judge:
+    """Return the judge for a network, as it is, or for the shipped one, compiled; made once for each.
+
+    Raises GraphError or ShapeError where the network is no classifier of 28 × 28 pixels.
+    """
+    network = load_model().compile() if network is None else network
+    if network.labels is None or len(network.labels) < 3:
+        raise GraphError("reading a page: the network answers values, expected one with labels")
+    shapes = [given.shape for given in network.inputs]
+    if len(shapes) != 1 or int(np.prod(shapes[0])) != SIDE * SIDE:
+        raise ShapeError(f"reading a page: the network reads rows of shape {shapes}, expected (784,)")
+    return Judge(network, tuple(network.labels))
+
+
+def prepared_ink(ink: Array) -> Array | None:
+    """Return the ink (h, w) of one candidate, 0 to 255, as MNIST has it: (28, 28); None where there is too little."""
+    rows, columns = np.flatnonzero(ink.max(axis=1) > 127), np.flatnonzero(ink.max(axis=0) > 127)
+    if not len(rows) or not len(columns):
+        return None
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    longer = max(ink.shape)
+    if longer < 4:
+        return None
+    factor = CELL * BOX / longer
+    margin = CELL * MARGIN
+    size = (max(1, round(ink.shape[1] * factor)), max(1, round(ink.shape[0] * factor)))
+    ink = cv2.resize(ink, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    field = np.zeros((FIELD * CELL, FIELD * CELL), np.uint8)
+    top, left = (FIELD * CELL - size[1]) // 2, (FIELD * CELL - size[0]) // 2
+    top, left = (margin, left) if size[1] >= size[0] else (top, margin)
+    field[top : top + size[1], left : left + size[0]] = ink
+    field = cv2.convertScaleAbs(cv2.subtract(field, 48.0), alpha=1.45)
+    missing = LEAST_STROKE * BOX * CELL - _stroke(field)
+    if missing > 0.8:
+        width = min(7, round(missing) + 1)
+        field = cv2.dilate(field, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width)))
+    fitted = _sharpest(field)
+    most = int(fitted.max())
+    return centre(cv2.convertScaleAbs(fitted, alpha=255 / most)) if most else None
+
+
+def _stroke(field: Array) -> float:
+    """Return the width of strokes in pixels: twice the area over the length of the edge."""
+    binary = (field > 127).view(np.uint8)
+    area = cv2.countNonZero(binary)
+    edge = area - cv2.countNonZero(cv2.erode(binary, _CROSS))
+    return 2.0 * area / max(edge, 1)
+
+
+def _sharpest(field: Array) -> Array:
+    """Return the field averaged over cells, the cells beginning where the strokes fall on pixels best."""
+    best = field
+    for axis in (0, 1):
+        sums = best
+        candidates = []
+        for shift in range(-CELL // 2, CELL // 2):
+            moved = np.roll(sums, shift, axis)
+            small = cv2.resize(moved, (FIELD, FIELD), interpolation=cv2.INTER_AREA)
+            candidates.append((cv2.norm(small), moved))
+        best = max(candidates, key=lambda candidate: candidate[0])[1]
+    return cv2.resize(best, (FIELD, FIELD), interpolation=cv2.INTER_AREA)
+
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+
+
+def ranking(judge: Judge, probabilities: Array) -> tuple[tuple[Label, float], ...]:
+    """Return the labels with their probabilities, the likeliest first."""
+    order = np.argsort(-probabilities)
+    return tuple((judge.labels[column], float(probabilities[column])) for column in order.tolist())
+
+
+def stacked(candidates: Sequence[Array]) -> Array:
+    """Return prepared pictures as one array (n, 28, 28)."""
+    return np.stack(candidates) if candidates else np.zeros((0, SIDE, SIDE), np.uint8)
