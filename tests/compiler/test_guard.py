@@ -54,8 +54,8 @@ def test_nothing_beyond_is_touched(name: str, target: str, at_end: bool) -> None
         sparse = rows(count, width)
         sparse[:, ::3] = 0
         for x in (rows(count, width), sparse, np.zeros((count, width), np.float32), pixels(count, width)):
-            assert identical(guard.run(native, x, at_end=at_end), fast(x))
-        found = guard.run(native, x, at_end=at_end, decide=True)
+            assert identical(guard.run(native, [x], at_end=at_end)[0], fast(x))
+        (found,) = guard.run(native, [x], at_end=at_end, decide=True)
         assert identical(found, fast._decide_slowly(x))
 
 
@@ -70,7 +70,7 @@ room = guard.Guarded(100, at_end=%(at_end)s)
 ctypes.string_at(room.address, 100)
 ctypes.memset(room.address, 1, 100)
 native = chain(20, 9, 3).compile()._parts[0].native
-guard.run(native, rows(5), at_end=%(at_end)s)
+guard.run(native, [rows(5)], at_end=%(at_end)s)
 print("alive", flush=True)
 %(fault)s
 print("unharmed", flush=True)
@@ -80,7 +80,7 @@ FAULTS = {
     "writes one byte beyond": (True, "ctypes.memset(room.address + 100, 1, 1)"),
     "reads one byte before": (False, "ctypes.string_at(room.address - 1, 1)"),
     "writes one byte before": (False, "ctypes.memset(room.address - 1, 1, 1)"),
-    "a kernel told of one row too many": (True, "guard.run(native, rows(5), at_end=True, too_many=1)"),
+    "a kernel told of one row too many": (True, "guard.run(native, [rows(5)], at_end=True, too_many=1)"),
 }
 
 
