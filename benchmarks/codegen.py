@@ -137,9 +137,7 @@ def searching() -> Iterator[str]:
             if isinstance(each.work, Layer)
         ),
     )
-    natives = {
-        name: Native(each, program(), computer, cache=False) for name, each in (("with", plan), ("", without))
-    }
+    natives = {name: Native(each, program(), computer, cache=False) for name, each in (("with", plan), ("", without))}
     for data in ("random", "mnist"):
         x = rows_of(DIGITS, data, 1000)
         calls = {

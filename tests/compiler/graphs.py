@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -46,7 +47,7 @@ def committee(*sizes: int, members: int) -> Network:
     ends = []
     for member in range(members):
         source = "x"
-        for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for number, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             name = f"m{member}l{number}"
             activation = "softmax" if number == len(sizes) - 2 else "relu"
             steps.append(dense(inputs, outputs, activation, seed=10 * member, name=name, sources=(source,)))
@@ -63,7 +64,9 @@ def residual(inputs: int, width: int, blocks: int, outputs: int, *, normalised: 
     for block in range(blocks):
         if normalised:
             steps.append(Normalise(vector(width, block), vector(width, block + 9), sources=(source,)))
-        first = dense(width, width, "gelu" if normalised else "relu", seed=block, sources=() if normalised else (source,))
+        first = dense(
+            width, width, "gelu" if normalised else "relu", seed=block, sources=() if normalised else (source,)
+        )
         steps += [first, dense(width, width, seed=block + 50, name=f"branch{block}")]
         steps.append(Add(sources=(source, f"branch{block}"), name=f"sum{block}"))
         source = f"sum{block}"

@@ -41,9 +41,7 @@ class Guarded:
         return np.frombuffer(ctypes.string_at(self.address, self.size), dtype).reshape(shape)
 
 
-def run(
-    native: Native, x: Sequence[Array], *, at_end: bool, decide: bool = False, too_many: int = 0
-) -> list[Array]:
+def run(native: Native, x: Sequence[Array], *, at_end: bool, decide: bool = False, too_many: int = 0) -> list[Array]:
     """Run a kernel with everything it reads and writes between guards; ``too_many`` rows are a planted fault."""
     plan, rows = native.plan, len(x[0])
     scratch_floats = plan.few_scratch_floats if rows <= plan.few else plan.scratch_floats

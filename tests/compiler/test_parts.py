@@ -69,7 +69,7 @@ CASES: dict[str, tuple[Network, list[str]]] = {
     "one alone in the middle": (network(layer("a"), sine("s"), layer("b")), ["x → a → a", "alone s", "s → b → b"]),
     "one alone beside": (
         network(layer("a"), sine("s", "x"), layer("b", "relu", "a"), Add(name="sum", sources=("s", "b"))),
-        ["x → a b → b", "alone s", "b s → sum → sum"],
+        ["x → a b → b", "alone s", "s b → sum → sum"],
     ),
     "alone one after the other": (
         network(sine("s"), sine("t"), layer("a"), sine("u", "x"), layer("b", "relu", "u")),

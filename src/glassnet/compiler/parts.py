@@ -39,7 +39,7 @@ from glassnet.network.steps import Shape
 
 Array = npt.NDArray[Any]
 
-# Functions of ``Map`` and ``Binary`` that are not among ``functions.ARITHMETIC``; named here, since that needs llvmlite.
+# Functions of ``Map`` and ``Binary`` that are not in ``functions.ARITHMETIC``; named here, since that needs llvmlite.
 WITHOUT_KERNEL = frozenset({"log", "erf", "sin", "cos", "power", "mod"})
 # Into how many pieces a step may take rows apart; each is copied by code of its own.
 MOST_PIECES = 64
@@ -86,7 +86,7 @@ def cut(network: Network, no_kernels: str = "") -> tuple[Network | Alone, ...]:
 
 
 def _part(network: Network, steps: list[Step]) -> list[Network]:
-    """Return some steps as a network that reads what they read and answers what is read elsewhere, if anything is."""
+    """Return some steps as a network that reads what they read and answers what is read elsewhere, or nothing."""
     inside = {step.name for step in steps}
     given = {each.name: each for each in network.inputs}
     read = dict.fromkeys(source for step in steps for source in step.sources if source not in inside)

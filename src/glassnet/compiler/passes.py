@@ -1,8 +1,9 @@
 """Passes: operations that are no dense layers, over a row by itself or over a group of rows by columns.
 
 In both, a value is its columns one after the other: of a row by itself, numbers; of a group, registers that hold the
-column of all its rows. So sums, products and what is put side by side is the same code for both. Of a row, whole vectors
-are read and written, which may reach beyond its last column. Sums over columns are taken in the order of softmax.
+column of all its rows. So sums, products and what is put side by side is the same code for both. Of a row, whole
+vectors are read and written, which may reach beyond its last column. Sums over columns are taken in the order of
+softmax.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ def normalise(f: Function, routines: Routines, work: Pass, lanes: int) -> None:
     def square(j: Value | int) -> Value:
         return centred(j) * centred(j)
 
-    mean = _folded(f, count, lanes, lambda j: source.at(F32, _at(j, lanes)).load(kind), Value.__add__, 0.0) / float(count)
+    mean = _folded(f, count, lanes, lambda j: source.at(F32, _at(j, lanes)).load(kind), Value.__add__, 0.0) / float(
+        count
+    )
     variance = _folded(f, count, lanes, square, Value.__add__, 0.0) / float(count)
     inverse = 1.0 / functions.square_root(variance + work.number)
     with f.loop(count, step=1 if lanes > 1 else LINE) as loop:

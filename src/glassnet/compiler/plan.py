@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,6 +134,11 @@ class Planned:
     work: Layer | Pass
     sources: tuple[Columns, ...]
 
+    @property
+    def is_arrangement(self) -> bool:
+        """Whether it only puts columns side by side."""
+        return isinstance(self.work, Pass) and self.work.function == "arrange"
+
 
 @dataclass(frozen=True)
 class Scratch:
@@ -204,7 +209,9 @@ class Plan:
     def staged(self) -> frozenset[int]:
         """The inputs that a pass reads, in whole vectors, which may reach beyond a row."""
         passes = (each for each in self.operations if isinstance(each.work, Pass))
-        return frozenset(columns.value for each in passes for columns in each.sources if columns.value < len(self.widths))
+        return frozenset(
+            columns.value for each in passes for columns in each.sources if columns.value < len(self.widths)
+        )
 
     def stride(self, value: int) -> int:
         """Return the distance of rows of a value in scratch."""
@@ -266,9 +273,9 @@ class Plan:
 
     @property
     def multiplications(self) -> int:
-        """Multiplications for one dense row, padding not counted."""
+        """Multiplications for one dense row, padding not counted; a pass counts as one for each column."""
         passes = (each.work.outputs for each in self.operations if isinstance(each.work, Pass))
-        return sum(layer.inputs * layer.outputs for layer in self.layers) + sum(passes)
+        return max(1, sum(layer.inputs * layer.outputs for layer in self.layers) + sum(passes))
 
     def describe(self) -> str:
         """Return the plan as a table for people."""
@@ -305,13 +312,15 @@ def make_plan(program: Program, target: Target) -> Plan:
         turn = _turn(layers, target, first=1 if layers[0].searches else 0)
         turns_dense = layers[0].searches and _turn(layers, target, first=0) == 0
     else:
-        turn = next((number for number, each in enumerate(planned) if not _is_early(each, program.widths)), len(planned))
+        turn = next(
+            (number for number, each in enumerate(planned) if not _is_early(each, program.widths)), len(planned)
+        )
         turns_dense = turn > 0
     # Blocks are single groups then, which would read large weights too often.
     turns_dense = turns_dense and at <= CACHED_WEIGHTS
     strides = [*(_stride(width) for width in program.widths), *(each.work.room for each in planned)]
     rows = MOST_ROWS if at > CACHED_WEIGHTS else min(MOST_ROWS, BUFFER_FLOATS // max(strides))
-    unit = target.rows if turn == len(planned) and not turns_dense else target.lanes
+    unit = target.rows if 0 < turn == len(planned) and not turns_dense else target.lanes
     plan = Plan(
         target=target,
         widths=program.widths,
@@ -331,9 +340,7 @@ def make_plan(program: Program, target: Target) -> Plan:
     return placed(plan)
 
 
-def _planned(
-    operation: Operation, before: Sequence[Planned], inputs: int, target: Target, at: int
-) -> Layer | Pass:
+def _planned(operation: Operation, before: Sequence[Planned], inputs: int, target: Target, at: int) -> Layer | Pass:
     """Return how an operation is carried out whose parameters start ``at``."""
     if operation.function == "dense":
         weights, _ = operation.arrays
@@ -376,70 +383,74 @@ def _end(operations: Sequence[Planned]) -> int:
 
 
 def placed(plan: Plan) -> Plan:
-    """Return a plan with the places of its values, which depend on its turn.
-
-    A value that stands beside others in an arrangement is made where it is wanted, if it can be: by an operation from
-    the turn on, in the order of the columns, because what is written for a row may reach beyond it.
-    """
+    """Return a plan with the places of its values, which depend on its turn."""
     inputs, count = len(plan.widths), len(plan.widths) + len(plan.operations)
-    born = [-1] * inputs + list(range(len(plan.operations)))
-    dies = list(born)
-    for number, each in enumerate(plan.operations):
-        for columns in each.sources:
-            dies[columns.value] = max(dies[columns.value], number)
-    for columns in plan.answers:
-        dies[columns.value] = len(plan.operations)
-    beside: dict[int, tuple[int, int]] = {}
-    for number, each in enumerate(plan.operations):
-        if not (isinstance(each.work, Pass) and each.work.function == "arrange"):
-            continue
-        last = max(plan.turn, 0) - 1
-        names = [columns.value for columns in each.sources]
-        for columns, at in zip(each.sources, each.work.at, strict=True):
-            made = columns.value - inputs
-            work = plan.operations[made].work if made >= 0 else None
-            is_whole = work is not None and columns.width == work.outputs
-            is_arrangement = isinstance(work, Pass) and work.function == "arrange"
-            if is_whole and not is_arrangement and made > last and columns.value not in beside:
-                if names.count(columns.value) == 1:
-                    beside[columns.value] = (inputs + number, at)
-                    last = made
-
-    def placed_in(values: Sequence[int], room: Callable[[int], int], lasting: Collection[int] = ()) -> Frame:
-        spans = []
-        for value in values:
-            if value in beside:
-                continue
-            within = [(part, at) for part, (around, at) in beside.items() if around == value and part in values]
-            members = [value, *(part for part, _ in within)]
-            spans.append(
-                Span(
-                    value,
-                    max(room(value), *(at + room(part) for part, at in within), 0),
-                    min(born[member] for member in members),
-                    count if value in lasting else max(dies[member] for member in members),
-                )
-            )
-        found = frame(count, spans)
-        places = list(found.at)
-        for part, (around, at) in beside.items():
-            if part in values:
-                places[part] = found.place(around) + at
-        return Frame(tuple(places), found.size)
-
-    every = range(count)
+    widths = [*plan.widths, *(each.work.outputs for each in plan.operations)]
     first = 0 if plan.turns_dense else plan.turn
     grouped = [*plan.crossing(first), *range(inputs + first, count)] if first < len(plan.operations) else []
-    single = placed_in(every, plan.stride)
-    widths = [*plan.widths, *(each.work.outputs for each in plan.operations)]
+    beside = _beside(plan)
+    single = _framed(plan, range(count), plan.stride, beside)
     return dataclasses.replace(
         plan,
         # What reads whole vectors may look beyond the last value.
-        single=dataclasses.replace(single, size=single.size + LINE),
-        rows=placed_in(range(inputs + plan.turn), plan.stride, lasting=plan.crossing(plan.turn)),
-        group=placed_in(grouped, lambda value: widths[value]),
+        single=dataclasses.replace(single, size=_padded(single.size) + LINE),
+        rows=_framed(plan, range(inputs + plan.turn), plan.stride, beside, lasting=plan.crossing(plan.turn)),
+        group=_framed(plan, grouped, widths.__getitem__, beside),
         beside=frozenset(beside),
     )
+
+
+def _beside(plan: Plan) -> dict[int, tuple[int, int]]:
+    """Return the values that are made within the arrangement that reads them: its value, and their first column there.
+
+    Those of operations from the turn on, in the order of the columns: what is written for a row may reach beyond it,
+    into what is not made yet.
+    """
+    inputs = len(plan.widths)
+    found: dict[int, tuple[int, int]] = {}
+    for number, arrangement in enumerate(plan.operations):
+        if not arrangement.is_arrangement:
+            continue
+        assert isinstance(arrangement.work, Pass)
+        last = plan.turn - 1
+        names = [columns.value for columns in arrangement.sources]
+        for columns, at in zip(arrangement.sources, arrangement.work.at, strict=True):
+            made = columns.value - inputs
+            if made <= last or columns.value in found or names.count(columns.value) > 1:
+                continue
+            before = plan.operations[made]
+            if not before.is_arrangement and columns.width == before.work.outputs:
+                found[columns.value] = (inputs + number, at)
+                last = made
+    return found
+
+
+def _framed(
+    plan: Plan,
+    values: Collection[int],
+    room: Callable[[int], int],
+    beside: Mapping[int, tuple[int, int]],
+    lasting: Collection[int] = (),
+) -> Frame:
+    """Place some values, those that are ``lasting`` for ever."""
+    inputs, end = len(plan.widths), len(plan.operations)
+    born = [*([-1] * inputs), *range(end)]
+    dies = list(born)
+    for number, each in enumerate(plan.operations):
+        for columns in each.sources:
+            dies[columns.value] = number
+    for value in (*lasting, *(columns.value for columns in plan.answers)):
+        dies[value] = end
+    # A value that is made within another takes no place of its own, and the other is there as long as it is.
+    wanted = {value: room(value) for value in values if value not in beside}
+    for value in values:
+        if value in beside:
+            around, at = beside[value]
+            wanted[around] = max(wanted[around], at + room(value))
+            born[around], dies[around] = min(born[around], born[value]), max(dies[around], dies[value])
+    found = frame(len(dies), [Span(value, wanted[value], born[value], dies[value]) for value in wanted])
+    within = {value: found.place(around) + at for value, (around, at) in beside.items() if value in values}
+    return Frame(tuple(within.get(value, at) for value, at in enumerate(found.at)), found.size)
 
 
 def _turn(layers: Sequence[Layer], target: Target, first: int) -> int:

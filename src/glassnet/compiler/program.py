@@ -8,6 +8,7 @@ operation before it. A chain of dense layers is a program whose operations each 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -220,7 +221,7 @@ class _Lowering:
         return found
 
     def whole(self, pieces: _Pieces) -> Columns:
-        """Return a value as neighbouring columns: those of an operation that puts them side by side, if they are not."""
+        """Return a value as neighbouring columns, if need be of an operation that puts its pieces side by side."""
         if len(pieces) == 1:
             return pieces[0]
         width = sum(piece.width for piece in pieces)
@@ -284,7 +285,7 @@ def arranged(step: Step, shapes: Sequence[Shape]) -> tuple[Columns, ...]:
     firsts = np.concatenate([[0], np.flatnonzero(breaks) + 1, [columns.size]])
     return tuple(
         Columns(int(sources[first]), int(columns[first] - starts[sources[first]]), int(stop - first))
-        for first, stop in zip(firsts[:-1], firsts[1:], strict=True)
+        for first, stop in itertools.pairwise(firsts)
     )
 
 
