@@ -118,7 +118,9 @@ def _no_kernel(network: Network, step: Step, sources: tuple[str, ...]) -> str:
             return _no_plain_row(shapes[0]) if isinstance(step, Dense) or not h.elementwise else ""
         case Normalise() | Reduce():
             return _no_plain_row(shapes[0])
-        case Add() | Multiply() | Select() | ScaleShift() | PRelu() | Clip() | Constant():
+        case Constant():
+            return ""
+        case Add() | Multiply() | Select() | ScaleShift() | PRelu() | Clip():
             return _no_broadcast(shape, shapes)
         case Map() | Binary():
             missing = step.function in WITHOUT_KERNEL
