@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compiler.graphs import GRAPHS, as_tuple, rows_for
 from compiler.made import chain, dense, identical, pixels, rows
 from glassnet.compiler import CompiledNetwork
 from glassnet.compiler.native import Native
@@ -57,6 +58,20 @@ def test_nothing_beyond_is_touched(name: str, target: str, at_end: bool) -> None
             assert identical(guard.run(native, [x], at_end=at_end)[0], fast(x))
         (found,) = guard.run(native, [x], at_end=at_end, decide=True)
         assert identical(found, fast._decide_slowly(x))
+
+
+@pytest.mark.parametrize("at_end", [True, False], ids=["flush with the end", "flush with the start"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_nothing_beyond_is_touched_by_graphs(name: str, target: str, at_end: bool) -> None:
+    """Several inputs and answers, and passes, which go over a row in whole vectors."""
+    fast = GRAPHS[name].compile(target=target)
+    native = kernel(fast)
+    for count in ROWS:
+        dense_rows = rows_for(fast.network, count)
+        sparse = [each * (np.arange(each.shape[1]) % 3 == 0).astype(np.float32) for each in dense_rows]
+        for x in (dense_rows, sparse):
+            for found, expected in zip(guard.run(native, x, at_end=at_end), as_tuple(fast(*x)), strict=True):
+                assert identical(found.reshape(expected.shape), expected)
 
 
 # --- the control: these die ---
