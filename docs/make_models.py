@@ -280,10 +280,11 @@ def _refusal(card: Card) -> list[str]:
         for kind, entry in kinds.items()
     ]
     answer = card["answers_none"]
+    what = "none is so likely" if answer else "the likeliest digit is so unlikely"
     return [
         "## What is no digit",
         "",
-        f"Refused where so much speaks against every digit that 1 % of the test images would be refused: "
+        f"Refused where {what} that 1 % of the test images would be refused, too: "
         f"{100 * np.mean(unseen):.1f} % of the kinds that it has not seen in training.",
         "",
         "| kind | seen | refused |" + (" answered none |" if answer else ""),

@@ -32,6 +32,7 @@ def test_risk_grows_with_coverage() -> None:
     np.testing.assert_allclose(risk, [0, 0, 1 / 3])
 
 
-def test_doubt_is_what_speaks_against_every_digit() -> None:
-    np.testing.assert_allclose(doubt(LABELS, PROBABILITIES), [0.1, 0.4, 0.9, 0.45])
-    assert doubt_at(LABELS, PROBABILITIES, 0.0) == pytest.approx(0.9)
+def test_doubt_is_what_speaks_for_no_digit() -> None:
+    np.testing.assert_allclose(doubt(LABELS, PROBABILITIES), [0.0, 0.1, 0.8, 0.0])
+    np.testing.assert_allclose(doubt((3, 8, 9), PROBABILITIES), [0.1, 0.4, 0.2, 0.45])
+    assert doubt_at(LABELS, PROBABILITIES, 0.0) == pytest.approx(0.8)

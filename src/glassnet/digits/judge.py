@@ -77,9 +77,13 @@ def risk_coverage(confidence: Array, right: Array) -> tuple[Array, Array]:
 
 
 def doubt(labels: tuple[Label, ...], probabilities: Array) -> Array:
-    """Return for each row how much speaks against every digit: 1 - the probability of the likeliest digit."""
-    digits = [number for number, label in enumerate(labels) if label != NONE]
-    return 1 - probabilities[:, digits].max(axis=1)
+    """Return for each row how much speaks for its being no digit.
+
+    That is the probability of none; of a network without that answer, 1 - the probability of the likeliest digit.
+    """
+    if NONE in labels:
+        return np.asarray(probabilities[:, labels.index(NONE)])
+    return 1 - np.asarray(probabilities.max(axis=1))
 
 
 def doubt_at(labels: tuple[Label, ...], probabilities: Array, false_alarms: float) -> float:
