@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from glassnet.activations import Activation
 from glassnet.compiler.frames import Frame, Span, frame
-from glassnet.compiler.program import Columns, Epilogue, Operation, Program
+from glassnet.compiler.program import LEAST_SEARCHED, Columns, Epilogue, Operation, Program
 from glassnet.compiler.targets import Target
 
 # Rows of scratch and panels of weights start on cache lines of 64 bytes.
@@ -353,7 +353,9 @@ def _planned(operation: Operation, before: Sequence[Planned], inputs: int, targe
             outputs=operation.width,
             epilogue=operation.epilogue,
             panels=panels,
-            searches=weights.shape[0] >= LINE and sparse and bool(np.isfinite(weights).all()),  # 0 · w is 0 for these
+            searches=weights.shape[0] >= LEAST_SEARCHED
+            and sparse
+            and bool(np.isfinite(weights).all()),  # 0 · w is 0 for these
             bias=at,
             weights=at + _padded(width),
             output_stride=_stride(width),

@@ -46,6 +46,9 @@ from glassnet.network.steps import Shape
 
 Array = npt.NDArray[Any]
 
+# A layer with fewer inputs does not look for zeros in them.
+LEAST_SEARCHED = 16
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -253,7 +256,10 @@ def in_order(program: Program) -> Program:
 
     def reads_an_input(number: int) -> bool:
         operation = program.operations[number - inputs]
-        return operation.function == "dense" and operation.sources[0].value < inputs
+        if operation.function != "dense":
+            return False
+        [columns] = operation.sources
+        return columns.value < inputs and columns.width >= LEAST_SEARCHED
 
     kept.sort(key=lambda number: (not reads_an_input(number), number))
     renamed = {number: number for number in range(inputs)} | {old: new for new, old in enumerate(kept, inputs)}
