@@ -15,8 +15,8 @@ import numpy as np
 from glassnet.digits.picture import Array
 
 ROWS = 32  # the small picture's height
-MOST_CUTS = 7
-SIDEWAYS = 0.012  # what a step aside costs, where crossing full ink costs 1 a row
+MOST_CUTS, CUTS_A_HEIGHT = 3, 6  # kept at least, and for each height that the piece is wide
+SIDEWAYS = 0.1  # what a step aside costs, where crossing full ink costs 1 a row
 APART = 4  # columns of the small picture between two cuts at least
 
 
@@ -41,11 +41,12 @@ def cuts_of(ink: Array) -> list[Cut]:
     for level in levels:
         through = down[level] + up[level] - small[level]
         found += [(float(through[x]), _path(level, x, from_above, from_below)) for x in _minima(through, columns)]
+    most = MOST_CUTS + round(CUTS_A_HEIGHT * width / height)
     chosen: list[tuple[float, tuple[int, ...]]] = []
     for cost, path in sorted(found):
         if all(np.abs(np.subtract(path, other)).mean() >= APART for _, other in chosen):
             chosen.append((cost, path))
-        if len(chosen) == MOST_CUTS:
+        if len(chosen) == most:
             break
     chosen.sort(key=lambda each: float(np.mean(each[1])))
     rows = (np.arange(height) + 0.5) * ROWS / height - 0.5

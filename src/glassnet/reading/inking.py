@@ -20,8 +20,10 @@ FIRST_SIDE = 5  # pixels of the small picture
 WIDEST_STROKE = 0.22  # of the picture's shorter side: a digit in bold that fills it
 FAINTEST = 0.045  # share of the paper's brightness that ink takes at least
 FULL_QUANTILE = 0.90
-# Dark ink is the likelier the brighter the paper is: by a factor of e for so many levels above the neutral one.
-NEUTRAL_PAPER, LIKELY_PAPER = 110, 25
+# Most of a page is paper, so dark ink is the likelier the brighter the usual pixel is: by a factor of e for so many
+# levels above the neutral one, and by so many for its place between the darkest and the brightest there is.
+NEUTRAL_PAPER, LIKELY_PAPER = 110, 50
+LIKELY_USUAL = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +64,17 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
         small = cv2.bitwise_not(small)
     paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, _square(reach))
     taken = 1 - small.astype(np.float32) / np.maximum(paper, 1)
-    most = taken.max(axis=2)
+    # A channel in which the paper itself is dark has more noise than ink.
+    light_of = np.median(paper.reshape(-1, 3), axis=0)
+    most = np.where(light_of >= 0.45 * light_of.max(), taken, 0).max(axis=2)
     most[beside(most > FAINTEST, reach)] = 0
     strong = most > max(2 * FAINTEST, _otsu(most))
     if not strong.any():
         return Survey(found, np.full(3, 1 / 3, np.float32), 2.0 / factor, clear)
     ink_colour = np.maximum(taken[strong].mean(axis=0), 0)
-    # Each channel counts by how much ink shows in it, in units of the paper's own brightness there.
-    paper_colour = np.maximum(np.median(paper.reshape(-1, 3), axis=0), 8)
-    mix = ink_colour / paper_colour
+    # Noise is much the same in all channels, so each counts by the light that ink takes from it.
+    paper_colour = np.maximum(light_of, 8)
+    mix = ink_colour * paper_colour
     mix = (mix / max(float(mix @ paper_colour), 1e-6) * float(paper_colour.max())).astype(np.float32)
     stroke = min(_stroke_width(strong, most), 0.7 * reach)
     return Survey(found, mix, max(stroke, 0.3 * reach) / factor, clear)
@@ -86,10 +90,11 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     sides = [_odd(FIRST_SIDE)]
     while sides[-1] < WIDEST_STROKE * min(small.shape[:2]):
         sides.append(_odd(1.4 * sides[-1]))
-    dark = _explained(small.min(axis=2), sides)
-    bright = _explained(cv2.bitwise_not(small.max(axis=2)), sides)
-    brightness = float(np.median(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)))
-    likely = float(np.exp((brightness - NEUTRAL_PAPER) / LIKELY_PAPER))
+    grey = _clearest(small)
+    dark, bright = _explained(grey, sides), _explained(cv2.bitwise_not(grey), sides)
+    low, middle, high = np.percentile(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0.5, 50, 99.5))
+    usual = (middle - low) / max(high - low, 1)
+    likely = float(np.exp(LIKELY_USUAL * (usual - 0.5) + (middle - NEUTRAL_PAPER) / LIKELY_PAPER))
     told = max(1e-6, max(dark + bright))
     number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * max(dark + bright))
     odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
@@ -97,6 +102,17 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     own = bright if found else dark
     reach = next(side for side, each in zip(sides, own, strict=True) if each >= 0.85 * max(own))
     return found, reach, max(odds, 1 / odds)
+
+
+def _clearest(small: Array) -> Array:
+    """Return the channel, or the brightness, in which steps are largest: blue ink on yellow hardly shows in blue."""
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    channels = (grey, *cv2.split(small))
+    steps = [cv2.morphologyEx(cv2.GaussianBlur(each, (3, 3), 0), cv2.MORPH_GRADIENT, _square(3)) for each in channels]
+    # The brightness is the least noisy of them, so another one must be clearly better.
+    told = [float((each.astype(np.float32) ** 2).sum()) for each in steps]
+    best = int(np.argmax(told))
+    return channels[best] if told[best] > 1.3 * told[0] else grey
 
 
 def _explained(grey: Array, sides: list[int]) -> list[float]:

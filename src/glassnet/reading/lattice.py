@@ -25,9 +25,11 @@ WIDEST = 1.35  # a digit's width in heights
 MOST_ELEMENTS = 8  # that make up a digit, slices and broken strokes together
 SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
 SURE = 0.95  # what is a digit so surely is neither cut nor joined to another one
-CUT, CROSSED = 0.15, 2.0  # costs of a cut, and of the ink it crosses, in heights
+CUT, CROSSED = 0.08, 1.2  # costs of a cut, and of the ink it crosses, in heights
 BRIDGED, JOINED = 5.0, 0.06  # costs of a gap closed, in heights, and of pieces joined, squared
-LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.0, 0.5, 1.6  # costs of what is taken for no digit
+LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.5, 0.5, 2.0  # costs of what is taken for no digit
+SURELY_ONE = 0.75  # width in heights: what is wider may be two digits that look like one
+WIDE = 1.5  # cost of each height that a digit is wider than that
 LEAST_LOGARITHM = 1e-4
 
 
@@ -179,7 +181,7 @@ def _plan(page: _Page, pieces: Pieces, row: Row, singles: dict[int, Candidate], 
         single = singles.get(piece)
         best = float(single.probabilities[judge.digit_columns].max()) if single else 0.0
         wide = whole.width / max(row.height, 0.8 * whole.height, 1)
-        sure = best > SURE and wide < 1.15
+        sure = best > SURE and wide < SURELY_ONE
         # A piece that is a digit, not wide, is not cut; one that is narrow cannot be two digits.
         if single is None or sure or wide < 0.35 or wide > 8:
             elements.append((whole, sure and whole.height > 0.55 * row.height, 0))
@@ -292,9 +294,9 @@ def _digit_cost(plan: _Plan, first: int, last: int, candidate: Candidate, judge:
             joined += 1
         right, high, low = max(right, element.right), min(high, element.top), max(low, element.bottom)
     cost += JOINED * joined**2
-    _, top, _, bottom = candidate.box
-    tall = (bottom - top) / height
-    return cost + 4 * max(0.0, 0.65 - tall) + 2 * max(0.0, tall - 1.5)
+    left, top, right, bottom = candidate.box
+    tall, wide = (bottom - top) / height, (right - left) / max(bottom - top, height)
+    return cost + WIDE * max(0.0, wide - SURELY_ONE) + 4 * max(0.0, 0.65 - tall) + 2 * max(0.0, tall - 1.5)
 
 
 def _left_out_cost(plan: _Plan, element: Element) -> float:

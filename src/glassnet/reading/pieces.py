@@ -15,6 +15,7 @@ from glassnet.reading.rules import Rule
 WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something stronger does
 STRONG = 0.45
 MOST_PIECES = 4000
+FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,3 +107,13 @@ def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
             alike = on & (np.abs(pieces.height - pieces.height[piece]) <= 2 + 0.1 * pieces.height[piece])
             found[piece] |= np.count_nonzero(alike) >= 2
     return found
+
+
+def at_edges(pieces: Pieces, inside: Array) -> Array:
+    """Return which pieces (n,) lie along the edges of what the picture shows, ``inside`` (h, w): no strokes do."""
+    if len(pieces) < FEWEST_AT_EDGES:
+        return np.zeros(len(pieces), bool)
+    band = cv2.subtract(inside, cv2.erode(inside, np.ones((9, 9), np.uint8), borderValue=0))
+    counts = np.bincount(pieces.labels[band > 0], minlength=len(pieces) + 1)[1:]
+    longer, shorter = np.maximum(pieces.width, pieces.height), np.minimum(pieces.width, pieces.height)
+    return (counts >= 0.5 * pieces.area) & (longer >= 2.5 * shorter)

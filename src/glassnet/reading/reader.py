@@ -16,12 +16,13 @@ from glassnet.digits.picture import Array, Source, read_picture
 from glassnet.digits.prepare import Step
 from glassnet.digits.recognise import Classifier
 from glassnet.reading.canvas import Canvas, canvas_of
+from glassnet.reading.context import believed
 from glassnet.reading.inking import Ink, inked, survey
 from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
 from glassnet.reading.page import NONE, Box, Digit, Line, Mark, Page
-from glassnet.reading.pieces import Pieces, pieces_of, ticks, without
+from glassnet.reading.pieces import Pieces, at_edges, pieces_of, ticks, without
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
@@ -89,15 +90,18 @@ def _read(source: Source, network: Classifier | None) -> tuple[Page, _Trail]:
         ink = Ink(cv2.min(ink.strength, flat.inside), ink.noise, ink.stroke)
     angle = lean_of(ink.strength)
     level, matrix = ink, flat.matrix
+    shown = np.full(ink.strength.shape, 255, np.uint8)
     if angle:
+        shown = levelled(shown, angle)[0]
         turned, turn = levelled(ink.strength, angle)
         level, matrix = Ink(turned, ink.noise, ink.stroke), turn @ flat.matrix
     rules = rules_of(level)
     plain = without_rules(level, rules)
     pieces = pieces_of(plain)
     pieces = without(pieces, ticks(pieces, rules))
+    pieces = without(pieces, at_edges(pieces, shown))
     rows = rows_of(pieces, usual_height(pieces))
-    readings = read_rows(plain.strength, pieces, rows, judge)
+    readings = believed(read_rows(plain.strength, pieces, rows, judge), judge)
     trail = _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)
     return _page(trail, judge), trail
 

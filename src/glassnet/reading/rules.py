@@ -23,7 +23,8 @@ LEAST_STROKES = 14.0  # stroke widths that they cover
 OFF = 1.6  # pixels a piece may lie off its line
 ON = 0.6  # of a piece's columns that must lie on it
 STEEPEST = 0.06  # pixels a line may rise in one
-DENSE = 0.55  # of a line, from its first piece to its last, that they cover
+GAP = 6  # pixels without ink that a line may have
+DENSE = 0.7  # of a line, from its first piece to its last, that they cover
 STRONGER = 1.4  # times as strong as a line: a pen
 
 
@@ -93,12 +94,24 @@ def _lines(strength: Array, ink: Ink) -> list[Rule]:
         curve, on_it = _fitted(x, y, 2 if width > 20 * ink.stroke and width > 200 else 1)
         if on_it.mean() < ON or abs(np.polyval(np.polyder(curve), left + width / 2)) > STEEPEST:
             continue
-        x = x[on_it]
-        on = strength[np.clip(np.rint(np.polyval(curve, x)).astype(int), 0, len(strength) - 1), x]
         thick = float(np.median(columns[x - left]))
-        first, last = int(x[0]), int(x[-1]) + 1
-        found.append(Rule(curve, first, last, thick, float(np.median(on)), ((first, last),)))
+        lines = _inked(strength, curve, int(x[on_it][0]), int(x[on_it][-1]) + 1, thick)
+        found += [line for line in lines if line.last - line.first >= length]
     return found
+
+
+def _inked(strength: Array, curve: Array, first: int, last: int, thick: float) -> list[Rule]:
+    """Return the parts of a line that are inked without gaps."""
+    x = np.arange(first, last)
+    y = np.clip(np.rint(np.polyval(curve, x)).astype(int), 1, len(strength) - 2)
+    on = np.maximum(np.maximum(strength[y - 1, x], strength[y, x]), strength[y + 1, x])
+    usual = float(np.median(on))
+    inked = np.flatnonzero(on > 0.45 * usual)
+    if len(inked) < 2:
+        return []
+    parts = np.split(inked, np.flatnonzero(np.diff(inked) > GAP) + 1)
+    ends = [(first + int(part[0]), first + int(part[-1]) + 1) for part in parts]
+    return [Rule(curve, *end, thick, usual, (end,)) for end in ends]
 
 
 def _fitted(x: Array, y: Array, degree: int) -> tuple[Array, Array]:
@@ -171,7 +184,7 @@ def _ticks(lines: Sequence[Rule], rules: Sequence[Rule], ink: Ink) -> list[Rule]
             y = float(rule.at(np.array(x)))
             near = min(abs(line.first - y), abs(line.last - y))
             alike = line.thick <= rule.thick + 2.5 and 0.5 * rule.strength < line.strength < 1.6 * rule.strength + 20
-            if near <= max(8.0, ALONG / 2) and alike:
+            if near <= rule.thick / 2 + 4 and alike:
                 touching.append(line)
         for line in touching:
             length = line.last - line.first

@@ -1,0 +1,98 @@
+"""What the neighbours say: a word is no number, although its l and o look like digits.
+
+The network sees one mark at a time. Here whole groups are judged: marks side by side most of which are no digits, a
+zigzag that was cut into ones, a page of print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from glassnet.reading.lattice import Candidate, Reading
+from glassnet.reading.scores import Judge
+
+WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
+MOST_STROKES = 0.6  # of the digits cut from one piece that may be ones
+TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
+TEXT_MARKS = 24
+SURE_IN_TEXT = 0.97
+
+
+def believed(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
+    """Return the readings, with digits refused that stand among marks which are none."""
+    checked = [_without_hatching(reading, judge) for reading in readings]
+    checked = [_without_words(reading, judge) for reading in checked]
+    digits = sum(len(reading.digits) for reading in checked)
+    others = sum(len(_large(reading)) for reading in checked)
+    if digits + others >= TEXT_MARKS and others > TEXT_SHARE * (digits + others):
+        checked = [_only_sure(reading, judge) for reading in checked]
+    return checked
+
+
+def _refuse(reading: Reading, refused: Sequence[Candidate]) -> Reading:
+    if not refused:
+        return reading
+    kept = tuple(candidate for candidate in reading.digits if candidate not in refused)
+    return Reading(reading.row, kept, (*reading.others, *refused))
+
+
+def _without_hatching(reading: Reading, judge: Judge) -> Reading:
+    """Refuse the digits of pieces that were cut into three or more, most of them ones, and of those half refused."""
+    refused: list[Candidate] = []
+    pieces: dict[int, list[Candidate]] = {}
+    for candidate in reading.digits:
+        for piece in {element.piece for element in candidate.elements if not element.whole}:
+            pieces.setdefault(piece, []).append(candidate)
+    for piece, digits in pieces.items():
+        ones = sum(judge.labels[int(digit.probabilities.argmax())] == 1 for digit in digits)
+        inked = sum(element.area for digit in digits for element in digit.elements if element.piece == piece)
+        left_out = sum(
+            element.area for other in reading.others for element in other.elements if element.piece == piece
+        )
+        if (len(digits) >= 3 and ones > MOST_STROKES * len(digits)) or left_out > 0.5 * inked:
+            refused += [digit for digit in digits if digit not in refused]
+    return _refuse(reading, refused)
+
+
+def _large(reading: Reading) -> list[Candidate]:
+    """Return the marks that are no digits and as high as digits."""
+    return [other for other in reading.others if other.box[3] - other.box[1] >= 0.5 * reading.row.height]
+
+
+def _without_words(reading: Reading, judge: Judge) -> Reading:
+    """Refuse the digits in groups in which as many marks are none."""
+    others = _large(reading)
+    none = [digit for digit in reading.digits if _none(digit, judge) > 0.5]
+    marks = sorted(
+        [(digit, digit not in none) for digit in reading.digits] + [(other, False) for other in others],
+        key=lambda mark: mark[0].box[0],
+    )
+    refused: list[Candidate] = []
+    group: list[tuple[Candidate, bool]] = []
+    right = 0
+    for mark in [*marks, None]:
+        if mark is None or (group and mark[0].box[0] - right > WORD_GAP * reading.row.height):
+            good = [candidate for candidate, is_digit in group if is_digit]
+            if good and len(group) >= 3 and len(good) <= 0.5 * len(group):
+                refused += good
+            group = []
+        if mark is not None:
+            right = max(right, mark[0].box[2]) if group else mark[0].box[2]
+            group.append(mark)
+    return _refuse(reading, refused)
+
+
+def _none(candidate: Candidate, judge: Judge) -> float:
+    if judge.none_column is None or not len(candidate.probabilities):
+        return 0.0
+    return float(candidate.probabilities[judge.none_column])
+
+
+def _only_sure(reading: Reading, judge: Judge) -> Reading:
+    """Refuse what is not very surely a digit, and what stands alone."""
+    columns = judge.digit_columns
+    unsure = [digit for digit in reading.digits if float(digit.probabilities[columns].max()) < SURE_IN_TEXT]
+    kept = [digit for digit in reading.digits if digit not in unsure]
+    if len(kept) < 0.6 * (len(reading.digits) + len(_large(reading))):
+        return _refuse(reading, reading.digits)
+    return _refuse(reading, unsure)
