@@ -21,6 +21,9 @@ CELL = 4  # pixels of the crop for one of the result
 # MNIST's strokes are a tenth of the digit's height or more; a thinner one is drawn so wide before it is averaged.
 LEAST_STROKE = 0.09
 SOFT_INK = 0.12  # of the full strength: fainter is the blur around a stroke
+# A mark on a page is no digit so many times more often than a picture that is handed in as one: a tenth of the marks,
+# where the shipped network expects a thousandth of the pictures.
+NONE_ON_PAGES = 100.0
 # Digits by a network that cannot say "none": what it is so unsure of is none.
 LEAST_WITHOUT_NONE = 0.75
 
@@ -47,7 +50,11 @@ class Judge:
         if not len(prepared):
             return np.zeros((0, len(self.labels)), np.float32)
         rows = prepared.reshape(len(prepared), *self.network.inputs[0].shape)
-        return np.asarray(self.network(rows), np.float32).reshape(len(prepared), len(self.labels))
+        answers = np.array(self.network(rows), np.float32).reshape(len(prepared), len(self.labels))
+        if self.none_column is not None:
+            answers[:, self.none_column] *= NONE_ON_PAGES
+            answers /= answers.sum(axis=1, keepdims=True)
+        return answers
 
 
 @functools.lru_cache(maxsize=4)
