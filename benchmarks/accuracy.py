@@ -81,6 +81,23 @@ def _hard_sigmoid(x: Doubles, slope: float, offset: float) -> Doubles:
     return np.clip(slope * x + offset, 0, 1)
 
 
+def _celu(x: Doubles, alpha: float) -> Doubles:
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+
+
+def _mish(x: Doubles) -> Doubles:
+    return np.maximum(x, -1000) * np.tanh(_softplus(x))
+
+
+def _hard_swish(x: Doubles) -> Doubles:
+    return np.maximum(x, -1000) * np.clip((x + 3) / 6, 0, 1)
+
+
+def _softsign(x: Doubles) -> Doubles:
+    bounded = np.clip(x, -np.finfo(np.float64).max, np.finfo(np.float64).max)
+    return bounded / (1 + np.abs(bounded))
+
+
 @dataclass(frozen=True)
 class Subject:
     """A function to measure: as it is emitted, and in float64."""
@@ -109,6 +126,10 @@ SUBJECTS: Mapping[str, Subject] = MappingProxyType(
                 "relu": lambda x: np.maximum(x, 0),
                 "step": lambda x: np.heaviside(x, 0),
                 "identity": lambda x: x,
+                "celu": _celu,
+                "mish": _mish,
+                "hard_swish": _hard_swish,
+                "softsign": _softsign,
             }.items()
         },
     }

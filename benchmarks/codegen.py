@@ -22,10 +22,10 @@ import glassnet
 from glassnet.activations import Array
 from glassnet.benchmarking import machine
 from glassnet.compiler.by_rows import UINT8
-from glassnet.compiler.chains import Chain, cut
 from glassnet.compiler.machine import Machine, emit_assembly, emit_ir, emit_object, link, native_machine
 from glassnet.compiler.native import Native, imports
-from glassnet.compiler.plan import Plan, aligned, make_plan
+from glassnet.compiler.plan import Layer, Plan, aligned, make_plan
+from glassnet.compiler.program import Program, lower
 from glassnet.compiler.simplify import simplify
 from measuring import in_turns, ratio
 from networks import NETWORKS, rows_of
@@ -47,14 +47,12 @@ def main() -> None:
     RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def chain() -> Chain:
-    [part] = cut(simplify(DIGITS)[0])
-    assert isinstance(part, Chain)
-    return part
+def program() -> Program:
+    return lower(simplify(DIGITS)[0])
 
 
 def planned(computer: Machine) -> Plan:
-    return make_plan(chain().links, computer.target, scale=DIGITS.inputs[0].scale)
+    return make_plan(program(), computer.target)
 
 
 # --- tiles --------------------------------------------------------------------------------------------------
@@ -70,7 +68,7 @@ def tiles() -> Iterator[str]:
         )
         for rows, vectors in TILES
     }
-    natives = {shape: Native(planned(each), chain().links, each, cache=False) for shape, each in shaped.items()}
+    natives = {shape: Native(planned(each), program(), each, cache=False) for shape, each in shaped.items()}
     yield f"{'':<24}" + "".join(f"{f'{rows} × {vectors}':>10}" for rows, vectors in TILES)
     for data in ("random", "mnist", "uint8"):
         for count in ROWS:
@@ -132,11 +130,14 @@ def searching() -> Iterator[str]:
     computer = native_machine()
     plan = planned(computer)
     without = dataclasses.replace(
-        plan, layers=tuple(dataclasses.replace(layer, searches=False) for layer in plan.layers)
+        plan,
+        operations=tuple(
+            dataclasses.replace(each, work=dataclasses.replace(each.work, searches=False))
+            for each in plan.operations
+            if isinstance(each.work, Layer)
+        ),
     )
-    natives = {
-        name: Native(each, chain().links, computer, cache=False) for name, each in (("with", plan), ("", without))
-    }
+    natives = {name: Native(each, program(), computer, cache=False) for name, each in (("with", plan), ("", without))}
     for data in ("random", "mnist"):
         x = rows_of(DIGITS, data, 1000)
         calls = {
@@ -157,7 +158,7 @@ def passes(rounds: int = 15) -> Iterator[str]:
     yield "\nLLVM's optimisation passes before code generation, digits 784-50-100-10"
     computer = native_machine()
     plan = planned(computer)
-    native = Native(plan, chain().links, computer, cache=False)
+    native = Native(plan, program(), computer, cache=False)
     x = rows_of(DIGITS, "random", 1000)
     answers: dict[str, Array] = {}
     calls: dict[str, Callable[[], object]] = {}
@@ -172,12 +173,12 @@ def passes(rounds: int = 15) -> Iterator[str]:
             started = time.perf_counter()
             image = emit()
             taken.append(time.perf_counter() - started)
-        other = Native(plan, chain().links, computer, cache=False)
+        other = Native(plan, program(), computer, cache=False)
         other.code = link(image, computer, ("forward",), imports())
         other.forward = type(native.forward)(other.code.addresses["forward"])
         answers[name] = np.empty((1000, 10), np.float32)
         calls[f"{name:<6}{statistics.median(taken) * 1e3:>8.1f} ms to compile"] = functools.partial(
-            other.run, x, answers[name]
+            other.run, [x], [answers[name]]
         )
     for name, several in in_turns(calls, 2 * ROUNDS).items():
         yield f"{name}{statistics.median(several) * 1e6:>10,.0f} µs for 1,000 dense rows"

@@ -90,7 +90,7 @@ def _lines(axes: Axes, column: int, layer: Dense) -> None:
 
 def digit(path: Path) -> None:
     """Draw what the shipped network makes of one of the example pictures."""
-    network = digits.load_model("digits")
+    network = digits.load_model("digits-small")
     prepared = digits.prepare(DOCS.parent / "examples" / "digits" / "7-crossed.jpg")
     plot_trace(network.trace(prepared), prepared, path, labels=network.labels)
 

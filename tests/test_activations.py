@@ -365,3 +365,7 @@ def test_pickle_and_copy(entry: Activation) -> None:
     for again in (pickle.loads(pickle.dumps(entry)), copy.copy(entry), copy.deepcopy(entry)):
         assert again == entry
         np.testing.assert_array_equal(again([-1.0, 2.0]), entry([-1.0, 2.0]))
+
+
+def test_another_tools_name_is_taken() -> None:
+    assert activation("linear") is ACTIVATIONS["identity"]

@@ -62,6 +62,8 @@ LIBRARIES: dict[str, set[str]] = {
     "llvmlite": {"compiler"},
     "matplotlib": {"plots", "digits"},  # digits: for the fonts it brings
     "PIL": {"digits"},
+    "pyarrow": {"reading"},
+    "pypdfium2": {"reading"},
     "google": {"formats"},  # protobuf, which onnx brings
     "onnx": {"benchmarking", "formats"},
     "onnxruntime": {"benchmarking"},

@@ -410,15 +410,20 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
 )
 
 
+# Other tools' names, taken where an activation is asked for.
+ALIASES: Mapping[str, str] = MappingProxyType({"linear": "identity"})
+
+
 def activation(choice: str | Activation, /, **parameters: float) -> Activation:
     """Return the table's entry called ``choice``, with its parameters changed where given.
 
-    Raises OptionError for a name that is not in the table or a parameter that the function does not have.
+    "linear", as Keras has it, is "identity". Raises OptionError for a name that is not in the table or a parameter
+    that the function does not have.
 
     >>> activation("leaky_relu", slope=0.2)(-1.0)
     np.float64(-0.2)
     """
-    entry = choice if isinstance(choice, Activation) else ACTIVATIONS.get(choice)
+    entry = choice if isinstance(choice, Activation) else ACTIVATIONS.get(ALIASES.get(choice, choice))
     if entry is None:
         raise OptionError(f"unknown activation {choice!r}", hint=f"one of {', '.join(ACTIVATIONS)}")
     for name, value in parameters.items():

@@ -117,6 +117,40 @@ def test_the_textbooks_parameters(run: Run, data_folder: Path, batch_size: int) 
     assert '"accuracy": 0.9352,' in done.stdout
 
 
+def test_a_network_that_answers_none(run: Run, mnist: Path, tmp_path: Path) -> None:
+    labels = (*range(10), "none")
+    weights = np.random.default_rng(5).standard_normal((784, 11)).astype(np.float32)
+    network = glassnet.Network([glassnet.Dense(weights, None, "softmax")], labels=labels)
+    glassnet.save(network, tmp_path / "eleven.npz")
+    done = run("evaluate", "-m", "eleven.npz", "-d", mnist)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(run("evaluate", "-m", "eleven.npz", "-d", mnist, "--json").stdout)
+    assert np.array(found["confusion"]).shape == (10, 11)
+    assert np.array(found["confusion"])[:, 10].sum() == found["refused"] > 0
+    assert found["calibration_error"] > 0.1
+    assert f"of 30, {found['refused']} of them called none" in done.stdout
+    assert done.stdout.splitlines()[6].split()[-2:] == ["none", "right"]
+
+
+def test_on_harder_pictures(run: Run, mnist: Path, small: Path) -> None:
+    done = run("evaluate", "-m", small, "-d", mnist, "--hard")
+    found = json.loads(run("evaluate", "-m", small, "-d", mnist, "--hard", "--json").stdout)
+    assert set(found["trials"]) == set(digits.TRIALS)
+    assert set(found["not_digits_refused"]) == set(digits.NON_DIGITS)
+    for name, trial in found["trials"].items():
+        assert f"{name:<14}{100 * trial['error']:>6.2f} %" in done.stdout
+
+
+def test_every_shipped_model(run: Run, mnist: Path) -> None:
+    done = run("evaluate", "-m", "all", "-d", mnist)
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:-2]] == list(digits.MODELS)
+    lines = run("evaluate", "-m", "all", "-d", mnist, "--json").stdout.splitlines()
+    assert [json.loads(line)["model"] for line in lines] == list(digits.MODELS)
+    done = run("evaluate", "-m", "all", "-d", mnist, "--hard")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: --model all takes no --hard")
+
+
 def test_the_shipped_model(run: Run, data_folder: Path) -> None:
     done = run("evaluate", "--model", "digits", "--data", data_folder / "mnist", "--json")
     assert json.loads(done.stdout)["accuracy"] >= 0.975

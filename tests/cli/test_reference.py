@@ -20,6 +20,7 @@ def test_every_command_has_its_section() -> None:
         "read",
         "explain",
         "evaluate",
+        "models",
         "train",
         "tune",
         "inspect",

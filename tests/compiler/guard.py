@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -40,18 +41,31 @@ class Guarded:
         return np.frombuffer(ctypes.string_at(self.address, self.size), dtype).reshape(shape)
 
 
-def run(native: Native, x: Array, *, at_end: bool, decide: bool = False, too_many: int = 0) -> Array:
+def run(native: Native, x: Sequence[Array], *, at_end: bool, decide: bool = False, too_many: int = 0) -> list[Array]:
     """Run a kernel with everything it reads and writes between guards; ``too_many`` rows are a planted fault."""
-    plan = native.plan
-    y_type, y_shape = (np.int64, (len(x),)) if decide else (np.float32, (len(x), plan.outputs))
-    y_size = len(x) * (8 if decide else 4 * plan.outputs)
-    scratch_floats = plan.few_scratch_floats if len(x) <= plan.few else plan.scratch_floats
-    sizes = (native.parameters.nbytes, x.nbytes, y_size, 4 * scratch_floats)
-    parameters, given, result, scratch = (Guarded(size, at_end=at_end) for size in sizes)
+    plan, rows = native.plan, len(x[0])
+    scratch_floats = plan.few_scratch_floats if rows <= plan.few else plan.scratch_floats
+    parameters, scratch = (Guarded(size, at_end=at_end) for size in (native.parameters.nbytes, 4 * scratch_floats))
     parameters.write(native.parameters)
-    given.write(x)
     scratch.write(np.full(scratch_floats, np.nan, np.float32))
-    flags = UINT8 * (x.dtype == np.uint8) | DECIDE * decide
-    addresses = (parameters.address, given.address, result.address)
-    native.forward(*addresses, len(x) + too_many, scratch.address, int(flags))
-    return result.read(y_type, y_shape)
+    given = [Guarded(each.nbytes, at_end=at_end) for each in x]
+    for room, each in zip(given, x, strict=True):
+        room.write(each)
+    results = [Guarded(rows * (8 if decide else 4 * columns.width), at_end=at_end) for columns in plan.answers]
+    sources, targets = (_table(rooms, at_end=at_end) for rooms in (given, results))
+    if plan.is_direct:
+        sources, targets = given[0], results[0]
+    flags = UINT8 * (x[0].dtype == np.uint8) | DECIDE * decide
+    addresses = (parameters.address, sources.address, targets.address)
+    native.forward(*addresses, rows + too_many, scratch.address, int(flags))
+    if decide:
+        return [result.read(np.int64, (rows,)) for result in results]
+    widths = (columns.width for columns in plan.answers)
+    return [result.read(np.float32, (rows, width)) for result, width in zip(results, widths, strict=True)]
+
+
+def _table(rooms: Sequence[Guarded], *, at_end: bool) -> Guarded:
+    """Return the addresses of several rooms, guarded as well."""
+    table = Guarded(8 * len(rooms), at_end=at_end)
+    table.write(np.array([room.address for room in rooms], np.uint64))
+    return table

@@ -21,9 +21,9 @@ from compiler.oracle import same_bits
 from glassnet import Network
 from glassnet.activations import Array
 from glassnet.compiler.by_rows import UINT8
-from glassnet.compiler.chains import Chain, cut
 from glassnet.compiler.machine import Machine, emit_object
 from glassnet.compiler.plan import make_plan, pack
+from glassnet.compiler.program import lower
 from glassnet.compiler.simplify import simplify
 from glassnet.compiler.targets import TARGETS
 
@@ -47,14 +47,12 @@ def on_aarch64(tmp_path_factory: pytest.TempPathFactory) -> Run:
     subprocess.run([LINKER, "-c", "-O1", "-Wall", "-Werror", DRIVER, "-o", driver], check=True)
 
     def run(network: Network, x: Array) -> Array:
-        [chain] = cut(simplify(network)[0])
-        assert isinstance(chain, Chain)
-        given = network.inputs[0]
-        plan = make_plan(chain.links, NEON.target, scale=given.scale, shift=given.shift)
+        program = lower(simplify(network)[0])
+        plan = make_plan(program, NEON.target)
         image, program, data = (folder / name for name in ("network.o", "network", "data"))
         image.write_bytes(emit_object(plan, NEON))
         subprocess.run([LINKER, "-static", driver, image, "-lm", "-o", program], check=True)
-        parameters = pack(plan, chain.links)
+        parameters = pack(plan, program)
         y_bytes = 4 * len(x) * plan.outputs
         flags = UINT8 if x.dtype == np.uint8 else 0
         header = [parameters.nbytes, x.nbytes, y_bytes, 4 * plan.scratch_floats, len(x), flags]

@@ -16,7 +16,8 @@ from compiler.oracle import same_bits
 from glassnet import ACTIVATIONS
 from glassnet.activations import Array
 from glassnet.compiler import functions
-from glassnet.compiler.chains import WITHOUT_KERNEL
+from glassnet.compiler.parts import WITHOUT_KERNEL
+from glassnet.network.arithmetic import BINARY, FUNCTIONS
 
 STRIDE = 28_657  # a prime, so that every pattern of low bits comes
 # Units in the last place, for normal and for denormal results.
@@ -39,7 +40,8 @@ def edges() -> Array:
 
 def test_every_elementwise_activation_has_its_code_and_its_measure() -> None:
     elementwise = {name for name, entry in ACTIVATIONS.items() if entry.elementwise}
-    assert set(functions.ELEMENTWISE) == elementwise - WITHOUT_KERNEL
+    assert set(functions.ELEMENTWISE) == elementwise
+    assert {*FUNCTIONS, *BINARY} - set(functions.ARITHMETIC) == WITHOUT_KERNEL
     assert set(ACTIVATIONS) - elementwise == {"softmax", "log_softmax"}  # kernels.emit_softmax
     assert set(accuracy.SUBJECTS) == set(functions.ELEMENTWISE) | {"exp", "log"}
     assert all(LIMITS[name][0] <= 4 for name in ("sigmoid", "tanh", "exp"))

@@ -33,12 +33,12 @@ TINY = 1e-37  # far above what is lost where float32 has fewer digits
 # The steepest slope of each activation that is applied element by element.
 SLOPES = {
     "identity": 1.0, "relu": 1.0, "sigmoid": 0.25, "tanh": 1.0, "softplus": 1.0, "silu": 1.1, "gelu": 1.13,
-    "gelu_tanh": 1.13, "selu": SELU_ALPHA * SELU_SCALE, "step": 0.0,
+    "gelu_tanh": 1.13, "selu": SELU_ALPHA * SELU_SCALE, "step": 0.0, "mish": 1.1, "hard_swish": 1.5, "softsign": 1.0,
 }  # fmt: skip
 
 
 def test_a_slope_for_every_activation() -> None:
-    parametric = {"leaky_relu", "elu", "hard_sigmoid"}
+    parametric = {"leaky_relu", "elu", "hard_sigmoid", "celu"}
     assert set(SLOPES) | parametric == {name for name in COMPILED if ACTIVATIONS[name].elementwise}
     a = np.linspace(-20, 20, 100_001)
     for name, slope in SLOPES.items():

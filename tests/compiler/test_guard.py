@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from compiler.graphs import GRAPHS, as_tuple, rows_for
 from compiler.made import chain, dense, identical, pixels, rows
 from glassnet.compiler import CompiledNetwork
 from glassnet.compiler.native import Native
@@ -54,9 +55,23 @@ def test_nothing_beyond_is_touched(name: str, target: str, at_end: bool) -> None
         sparse = rows(count, width)
         sparse[:, ::3] = 0
         for x in (rows(count, width), sparse, np.zeros((count, width), np.float32), pixels(count, width)):
-            assert identical(guard.run(native, x, at_end=at_end), fast(x))
-        found = guard.run(native, x, at_end=at_end, decide=True)
+            assert identical(guard.run(native, [x], at_end=at_end)[0], fast(x))
+        (found,) = guard.run(native, [x], at_end=at_end, decide=True)
         assert identical(found, fast._decide_slowly(x))
+
+
+@pytest.mark.parametrize("at_end", [True, False], ids=["flush with the end", "flush with the start"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_nothing_beyond_is_touched_by_graphs(name: str, target: str, at_end: bool) -> None:
+    """Several inputs and answers, and passes, which go over a row in whole vectors."""
+    fast = GRAPHS[name].compile(target=target)
+    native = kernel(fast)
+    for count in ROWS:
+        dense_rows = rows_for(fast.network, count)
+        sparse = [each * (np.arange(each.shape[1]) % 3 == 0).astype(np.float32) for each in dense_rows]
+        for x in (dense_rows, sparse):
+            for found, expected in zip(guard.run(native, x, at_end=at_end), as_tuple(fast(*x)), strict=True):
+                assert identical(found.reshape(expected.shape), expected)
 
 
 # --- the control: these die ---
@@ -70,7 +85,7 @@ room = guard.Guarded(100, at_end=%(at_end)s)
 ctypes.string_at(room.address, 100)
 ctypes.memset(room.address, 1, 100)
 native = chain(20, 9, 3).compile()._parts[0].native
-guard.run(native, rows(5), at_end=%(at_end)s)
+guard.run(native, [rows(5)], at_end=%(at_end)s)
 print("alive", flush=True)
 %(fault)s
 print("unharmed", flush=True)
@@ -80,7 +95,7 @@ FAULTS = {
     "writes one byte beyond": (True, "ctypes.memset(room.address + 100, 1, 1)"),
     "reads one byte before": (False, "ctypes.string_at(room.address - 1, 1)"),
     "writes one byte before": (False, "ctypes.memset(room.address - 1, 1, 1)"),
-    "a kernel told of one row too many": (True, "guard.run(native, rows(5), at_end=True, too_many=1)"),
+    "a kernel told of one row too many": (True, "guard.run(native, [rows(5)], at_end=True, too_many=1)"),
 }
 
 

@@ -11,17 +11,17 @@ from compiler.golden import Golden
 from compiler.networks import dense
 from glassnet import Dense, Network
 from glassnet.activations import Array
-from glassnet.compiler.chains import Chain, Link, cut
 from glassnet.compiler.plan import LINE, Layer, Plan, aligned, make_plan, pack
+from glassnet.compiler.program import Program, lower
 from glassnet.compiler.targets import TARGETS, Target, choose_target
 from glassnet.network import Activate, Clip
 
 ALL = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 
 
-def planned(target: Target, *layers: Dense) -> tuple[Plan, tuple[Link, ...]]:
-    links = tuple(Link(layer) for layer in layers)
-    return make_plan(links, target), links
+def planned(target: Target, *layers: Dense) -> tuple[Plan, Program]:
+    program = lower(Network(layers))
+    return make_plan(program, target), program
 
 
 def unpack(packed: Array, layer: Layer) -> tuple[Array, Array]:
@@ -52,8 +52,8 @@ def test_panels_cover_the_outputs_with_little_to_spare(outputs: int, target: Tar
 @ALL
 def test_packing_loses_nothing(target: Target) -> None:
     layers = [dense(1, 20, 70, "relu"), dense(3, 70, 1), dense(5, 1, 130, "softmax")]
-    plan, links = planned(target, *layers)
-    packed = pack(plan, links)
+    plan, program = planned(target, *layers)
+    packed = pack(plan, program)
     assert packed.size == plan.parameter_floats
     assert packed.ctypes.data % 64 == 0
     assert not packed.flags.writeable
@@ -66,13 +66,13 @@ def test_packing_loses_nothing(target: Target) -> None:
 
 
 def test_a_bias_of_minus_zero_is_packed_as_zero() -> None:
-    plan, links = planned(TARGETS["sse"], Dense(np.ones((2, 3), np.float32), np.full(3, -0.0, np.float32)))
-    assert not np.signbit(pack(plan, links)).any()
+    plan, program = planned(TARGETS["sse"], Dense(np.ones((2, 3), np.float32), np.full(3, -0.0, np.float32)))
+    assert not np.signbit(pack(plan, program)).any()
 
 
 @ALL
 def test_places_do_not_overlap(target: Target) -> None:
-    plan, links = planned(target, *(dense(1, *sizes) for sizes in ((784, 50), (50, 7), (7, 100), (100, 1))))
+    plan, program = planned(target, *(dense(1, *sizes) for sizes in ((784, 50), (50, 7), (7, 100), (100, 1))))
     ends = [0]
     for layer in plan.layers:
         for start, size in ((layer.bias, layer.width), (layer.weights, layer.inputs * layer.width)):
@@ -81,19 +81,17 @@ def test_places_do_not_overlap(target: Target) -> None:
             ends.append(start + size)
     assert ends[-1] <= plan.every_column < ends[-1] + LINE
     assert plan.parameter_floats == plan.every_column + 784
-    columns = pack(plan, links)[plan.every_column :].view(np.int32)
+    columns = pack(plan, program)[plan.every_column :].view(np.int32)
     assert columns.tolist() == list(range(784))
 
 
 @ALL
 def test_rows_of_scratch_hold_what_is_written_and_read(target: Target) -> None:
     plan, _ = planned(target, dense(1, 784, 1024, "relu"), dense(3, 1024, 10))
-    for layer in plan.layers:
-        for stride, used in ((layer.input_stride, layer.inputs), (layer.output_stride, layer.width)):
-            assert stride >= used
-            assert stride % LINE == 0
-            assert stride % 1024 != 0  # rows 4 KiB apart would share the sets of a cache
-    assert plan.layers[1].input_stride == plan.layers[0].output_stride
+    for value, used in enumerate((784, *(layer.width for layer in plan.layers))):
+        assert plan.stride(value) >= used
+        assert plan.stride(value) % LINE == 0
+        assert plan.stride(value) % 1024 != 0  # rows 4 KiB apart would share the sets of a cache
     assert plan.block_rows % target.rows == 0
 
 
@@ -102,16 +100,14 @@ def test_places_in_scratch_do_not_overlap(target: Target) -> None:
     sizes = ((784, 50), (50, 100), (100, 10))
     plan, _ = planned(target, *(dense(1, *size, "relu") for size in sizes))
     rows, lists = plan.block_rows, plan.block_rows // target.rows
-    place = plan.scratch(rows, target.rows)
-    assert place.buffer >= rows * 784
-    assert place.lists - place.buffer >= rows * 784
+    place = plan.scratch
+    assert place.lists >= rows * (784 + 50)
     assert place.columns - place.lists >= lists * (784 + LINE + 2)
-    turned = 784 if plan.turns_dense else max((layer.inputs for layer in plan.layers[plan.turn :]), default=0)
-    assert place.answer - place.columns >= 2 * target.lanes * turned
-    assert place.end - place.answer >= (max(target.lanes * 10, 2 * 784) if turned else 0)
+    turned = 784 + 50 if plan.turns_dense else max((layer.inputs for layer in plan.layers[plan.turn :]), default=0)
+    assert place.answer - place.columns >= target.lanes * turned
+    assert place.end - place.answer >= (max(target.lanes * 10, 784 + 50) if turned else 0)
     assert plan.scratch_floats == place.end
-    few = plan.scratch(1, 1)
-    assert few.columns == few.end == plan.few_scratch_floats
+    assert plan.few_scratch_floats >= 784 + 50 + (784 + LINE + 2)
 
 
 @ALL
@@ -168,9 +164,7 @@ def test_descriptions(golden: Golden) -> None:
     texts = []
     for network in (digits, fused):
         for target in TARGETS.values():
-            [chain] = cut(network)
-            assert isinstance(chain, Chain)
-            texts.append(make_plan(chain.links, target, scale=1 / 255).describe())
+            texts.append(make_plan(lower(network), target).describe())
     golden.check("plans.txt", "\n\n".join(texts) + "\n")
 
 

@@ -13,7 +13,7 @@ import pytest
 from glassnet import formats
 from glassnet.activations import Array
 from glassnet.digits import DISTORTIONS, Affine, Elastic, NonDigits, NotDigits, Recipe, make_recipe, read_recipe
-from glassnet.digits.recipe import toml
+from glassnet.digits.recipe_toml import toml
 from glassnet.errors import FileFormatError, GlassnetError, MissingFileError, OptionError
 from glassnet.training import (
     LOSSES,
@@ -40,6 +40,9 @@ seed = 5
 hold_out = 0.25
 patience = 2
 workers = 0
+members = 2
+calibrate = 10
+half = true
 
 [loss]
 kind = "cross_entropy"
@@ -59,6 +62,7 @@ turn_degrees = 8
 kind = "elastic"
 
 [not_digits]
+expected = 0.02
 share = 0.25
 kinds = ["strokes", "pair"]
 count = 50
@@ -87,7 +91,7 @@ def test_every_key_of_a_recipe(tmp_path: Path) -> None:
         optimizer=AdamW(WarmUp(Cosine(0.01), 0.1), weight_decay=0.02, clip=1.0),
         average=0.9,
         augment=(Affine(turn_degrees=8), Elastic()),
-        not_digits=NotDigits(0.25, ("strokes", "pair"), 50),
+        not_digits=NotDigits(0.25, ("strokes", "pair"), 50, "none", 0.02),
         mixup=0.2,
         epochs=3,
         batch_size=16,
@@ -95,6 +99,9 @@ def test_every_key_of_a_recipe(tmp_path: Path) -> None:
         hold_out=0.25,
         patience=2,
         workers=0,
+        members=2,
+        calibrate=10,
+        half=True,
     )
     defaults = Recipe()
     alike = {f.name for f in dataclasses.fields(Recipe) if getattr(recipe, f.name) == getattr(defaults, f.name)}
@@ -107,7 +114,9 @@ def test_a_recipe_trains_and_repeats_itself() -> None:
     one, two = recipe.train(pictures, labels), recipe.train(pictures, labels)
     for layer, other in zip(one.network.layers, two.network.layers, strict=True):
         np.testing.assert_array_equal(layer.weights, other.weights)
-    assert [layer.outputs for layer in one.network.layers] == [12, 8, 10]
+    assert [layer.outputs for layer in one.network.layers] == [12, 8, 11] * 2
+    assert one.network.labels == (*range(10), "none")
+    assert [epoch.epoch for epoch in one.history] == list(range(1, 7))
     assert one.history == two.history
     learned = dataclasses.replace(recipe, epochs=12, average=None, mixup=None).train(pictures, labels).network
     assert (learned.predict(pictures) == labels).mean() > 0.95
@@ -118,11 +127,25 @@ def test_a_network_is_less_sure_of_what_is_no_digit() -> None:
     kinds = ("zigzag", "dots")
     scribbles = NonDigits(kinds)(100, np.random.default_rng(9))
     surest = {}
-    for name, not_digits in (("with", {"share": 0.3, "kinds": kinds, "count": 200}), ("without", None)):
+    for name, not_digits in (
+        ("with", {"share": 0.3, "kinds": kinds, "count": 200, "answer": "unsure"}),
+        ("without", None),
+    ):
         table = {"layers": [16], "epochs": 15, "batch_size": 16, "hold_out": 0}
         recipe = make_recipe(table if not_digits is None else {**table, "not_digits": not_digits})
         surest[name] = recipe.train(pictures, labels).network(scribbles).max(axis=1).mean()
     assert surest["with"] < 0.7 * surest["without"], surest
+
+
+def test_a_network_says_none_to_what_is_no_digit() -> None:
+    pictures, labels = strokes(160)
+    not_digits = {"share": 0.3, "kinds": ("zigzag", "dots"), "count": 200}
+    recipe = make_recipe({"layers": [16], "epochs": 15, "batch_size": 16, "hold_out": 0, "not_digits": not_digits})
+    network = recipe.train(pictures, labels).network
+    scribbles = NonDigits(("zigzag", "dots"))(100, np.random.default_rng(9))
+    assert (network.predict(scribbles) == "none").mean() > 0.9
+    assert (network.predict(pictures) == labels).mean() > 0.95
+    assert type(network.predict(pictures)[0]) is int
 
 
 def test_without_held_out_pictures_the_last_epoch_counts() -> None:
@@ -209,6 +232,9 @@ ADAM: dict[str, Any] = {"kind": "adam"}
         ({"loss": {"kind": "cross_entropy", "class_weights": ["a"] * 10}}, "recipe: loss (cross_entropy): "),
         ({"not_digits": True}, "recipe: not_digits: expected a table: [not_digits], found True"),
         ({"not_digits": {"kind": 3}}, "unknown "),
+        ({"not_digits": {"expected": 1}}, "NotDigits: expected must be "),
+        ({"not_digits": {"answer": "no"}}, 'NotDigits: answer must be "none" or "unsure", found \'no\''),
+        ({"members": 0}, "recipe: members must be "),
         ({"not_digits": {"part": 3}}, "recipe: not_digits (not_digits): there is no option 'part'"),
         ({"not_digits": {"share": 2}}, "NotDigits: share must be between 0 and 1, found 2"),
         ({"not_digits": {"count": 0}}, "NotDigits: count must be 1 or more, found 0"),

@@ -35,7 +35,7 @@ def hand(count: int, seed: int = 0) -> tuple[Array, Array]:
 
 
 def test_a_hand_is_learned_and_the_rest_kept() -> None:
-    network = digits.load_model()
+    network = digits.load_model("digits-small")
     pictures, labels = hand(60)
     labels = np.where(labels == 1, 2, labels)  # this person's 2 looks like our 1
     tuning = tune(network, pictures, labels, epochs=4)
@@ -52,7 +52,7 @@ def test_a_hand_is_learned_and_the_rest_kept() -> None:
 
 def test_what_is_rehearsed_is_kept() -> None:
     """The same lessons with hardly any rehearsal, as a control, forget more."""
-    network = digits.load_model()
+    network = digits.load_model("digits-small")
     pictures, labels = hand(40)
     others = NonDigits(("letter",))(300, np.random.default_rng(5))
     known = (others, network.predict(others))
@@ -68,12 +68,12 @@ def test_what_is_rehearsed_is_kept() -> None:
     ("make", "kind", "message"),
     [
         (
-            lambda: tune(digits.load_model(), *hand(FEWEST - 1)),
+            lambda: tune(digits.load_model("digits-small"), *hand(FEWEST - 1)),
             OptionError,
             f"tuning needs {FEWEST} pictures or more, found {FEWEST - 1}",
         ),
-        (lambda: tune(digits.load_model(), *hand(20), keep=0), OptionError, "tune: keep must be between 0 and 1"),
-        (lambda: tune(digits.load_model(), *hand(20), rate=-1), OptionError, "tune: rate must be a number above 0"),
+        (lambda: tune(digits.load_model("digits-small"), *hand(20), keep=0), OptionError, "tune: keep must be between 0 and 1"),
+        (lambda: tune(digits.load_model("digits-small"), *hand(20), rate=-1), OptionError, "tune: rate must be a number above 0"),
         (lambda: tune(Network([Dense(np.eye(784))]), *hand(20)), GraphError, "reads 28 × 28 pixels and answers labels"),
         (lambda: tune(initialise((50, 10)), *hand(20)), GraphError, "reads 28 × 28 pixels and answers labels"),
         (lambda: tune(initialise((784, 3)), *hand(20)), OptionError, "is 7, expected one of [0, 1, 2]"),

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import glassnet
-from glassnet.cli import bench, convert, evaluate, explain, inspect, plot, read, train, tune
+from glassnet.cli import bench, convert, evaluate, explain, inspect, ladder, plot, read, train, tune
 from glassnet.cli.errors import NOBODY_READS, ExitCodes, complain
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ for command in (
     read.read,
     explain.explain,
     evaluate.evaluate,
+    ladder.models,
     train.train,
     tune.tune,
     inspect.inspect,

@@ -38,8 +38,13 @@ def picture(pixels: Array, *, grey: bool) -> Text:
     return text
 
 
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green, blue (ITU-R BT.601)
+
+
 def thumbnail(pixels: Array, side: int) -> Array:
-    """Return ``pixels`` with at most ``side`` of them along each side, each the mean of those it stands for."""
+    """Return ``pixels``, grey, with at most ``side`` of them along each side, each the mean of those it stands for."""
+    if pixels.ndim == 3:
+        pixels = pixels[..., :3] @ np.array(LUMINANCE)
     factor = max(1, math.ceil(max(pixels.shape) / side))
     height, width = (math.ceil(size / factor) for size in pixels.shape)
     margins = [(0, factor * new - old) for new, old in zip((height, width), pixels.shape, strict=True)]

@@ -34,6 +34,9 @@ def convert(
     mean: MeanOption = None,
     std: StdOption = None,
     weights: WeightsOption = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Round the parameters to half precision: half the size (.safetensors).")
+    ] = False,
 ) -> None:
     """Write the network of one file as another.
 
@@ -50,7 +53,7 @@ def convert(
     if found.network is None:
         kind = UnsafeFileError if found.unsafe else FileFormatError
         raise kind(f"reading {source}: {found.problem}", hint=found.hint)
-    formats.save(found.network, target)
+    formats.save(found.network, target, half=half)
     print(f"{printable(source)} ({found.format}) → {printable(target)} ({formats.inspect(target).format})")
     print(printable(repr(found.network)))
     for note in found.notes:

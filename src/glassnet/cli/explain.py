@@ -11,11 +11,23 @@ import glassnet
 from glassnet.cli.models import DEFAULT_MODEL, ModelOption, chosen_network
 from glassnet.cli.output import by_label, print_json
 from glassnet.cli.pictures import quiet_decoders, source_of
+from glassnet.errors import PictureError
+from glassnet.network import Network
+from glassnet.network.steps import Array
+
+# Small enough for every neuron to be seen.
+EXPLAINED_MODEL = "digits-small"
 
 
 def explain(
     picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A file, or - for standard input.")],
-    model: ModelOption = DEFAULT_MODEL,
+    model: ModelOption = EXPLAINED_MODEL,
+    digit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Which digit of a page, in the order in which they are read; 1 is the first."
+        ),
+    ] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Show how the picture was prepared, too.")] = False,
     save: Annotated[
         Path | None,
@@ -31,7 +43,12 @@ def explain(
     network = chosen_network(model)
     with quiet_decoders():
         pixels = glassnet.digits.read_picture(source_of(picture))
-    found = glassnet.digits.recognise(pixels, network)
+    if digit is None:
+        found = glassnet.digits.recognise(pixels, network)
+    else:
+        # The digits are those of `glassnet read`: by the network it takes, too, where none was chosen.
+        reader = chosen_network(DEFAULT_MODEL) if model == EXPLAINED_MODEL else network
+        found = glassnet.digits.recognise_prepared(digit_of(picture, pixels, reader, digit), network)
     prepared = found.prepared
     trace = network.trace(prepared.reshape(network.inputs[0].shape))
     if save is not None:
@@ -58,6 +75,17 @@ def explain(
     console = Console(highlight=False)
     grey = console.color_system in ("256", "truecolor") and not console.no_color
     if steps:
-        console.print(view.preparation(glassnet.digits.prepare_steps(pixels), width=console.width, grey=grey))
+        taken = (
+            glassnet.digits.prepare_steps(pixels) if digit is None else glassnet.reading.read_steps(pixels, network)[1]
+        )
+        console.print(view.preparation(taken, width=console.width, grey=grey))
     for part in view.explanation(network, trace, prepared, found.probabilities, width=console.width, grey=grey):
         console.print(part)
+
+
+def digit_of(name: str, pixels: Array, network: Network, number: int) -> Array:
+    """Return what the network saw of a page's digit. Raises PictureError where there are fewer."""
+    digits = glassnet.reading.read(pixels, network).digits
+    if number > len(digits):
+        raise PictureError(f"{name}: there is no digit {number}, {len(digits)} were read")
+    return digits[number - 1].prepared

@@ -12,19 +12,20 @@ from typing import BinaryIO
 from glassnet.errors import PictureError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+DOCUMENTS = (*SUFFIXES, ".pdf")
 STANDARD_INPUT = "-"
 
 
-def paths_of(given: str) -> list[str]:
-    """Return ``given`` itself or, where it is a folder, the paths of the pictures in it, sorted.
+def paths_of(given: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
+    """Return ``given`` itself or, where it is a folder, the paths of what is named so in it, sorted.
 
     Raises PictureError for a folder without pictures.
     """
     if given == STANDARD_INPUT or not Path(given).is_dir():
         return [given]
-    found = sorted(str(path) for path in Path(given).iterdir() if _is_picture(path))
+    found = sorted(str(path) for path in Path(given).iterdir() if _is_named(path, suffixes))
     if not found:
-        raise PictureError(f"no picture in the folder {given}", hint=f"pictures are files named {', '.join(SUFFIXES)}")
+        raise PictureError(f"no picture in the folder {given}", hint=f"pictures are files named {', '.join(suffixes)}")
     return found
 
 
@@ -47,6 +48,6 @@ def quiet_decoders() -> Iterator[None]:
         os.close(kept)
 
 
-def _is_picture(path: Path) -> bool:
+def _is_named(path: Path, suffixes: tuple[str, ...]) -> bool:
     # Names that begin with a dot are what systems leave beside pictures: ._three.png, for one.
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")

@@ -17,9 +17,9 @@ from glassnet.cli.errors import BAD_INPUT, STOPPED, complain
 from glassnet.cli.labelled import DataOption, labelled, refuse_unreadable
 from glassnet.errors import MissingFileError, MissingLibraryError, OptionError
 from glassnet.files import replacing
-from glassnet.network import Network
 
 if TYPE_CHECKING:
+    from glassnet.digits import Recipe
     from glassnet.training import Progress, Training
 
 
@@ -89,11 +89,11 @@ def train(
         "patience": patience,
         "workers": workers,
     }
-    table = _changed({} if recipe is None else glassnet.digits.recipe.read_table(recipe), changes, optimizer, rate)
+    table = _changed({} if recipe is None else glassnet.digits.recipe_toml.read_table(recipe), changes, optimizer, rate)
     folder = None if recipe is None else recipe.parent
     chosen = glassnet.digits.make_recipe(table, where=str(recipe or "options"), folder=folder)
     files = _Files.of(output, history)
-    files.check(chosen.start(), resume)
+    files.check(chosen, resume)
     given = labelled(data, None, otherwise="train")
     files.begin(_kept(table, folder), resume)
     if strict:
@@ -102,12 +102,12 @@ def train(
         with watched() as progress:
             trained = chosen.train(given.pictures, given.labels, checkpoint=files.checkpoint, progress=progress)
     except KeyboardInterrupt:
-        if files.checkpoint.exists():
-            complain(f"stopped; {files.checkpoint} holds the run so far", hint="the same command with --resume goes on")
+        if (kept := files.checkpoints(chosen)[0]).exists():
+            complain(f"stopped; {kept} holds the run so far", hint="the same command with --resume goes on")
         else:
             complain("stopped in the first epoch; nothing is kept")
         raise typer.Exit(STOPPED) from None
-    files.write(trained)
+    files.write(trained, chosen)
     _print_outcome(files.network, trained)
     if given.unreadable:
         raise typer.Exit(BAD_INPUT)
@@ -162,11 +162,18 @@ class _Files:
         history = history or output / "history.jsonl"
         return cls(output / "model.safetensors", history, output / "run.checkpoint", output)
 
-    def check(self, start: Network, resume: bool) -> None:
+    def checkpoints(self, recipe: Recipe) -> list[Path]:
+        """Return where the run of each member is kept; the first is there as soon as there is anything to keep."""
+        return [place for place in recipe.checkpoints(self.checkpoint) if place is not None]
+
+    def check(self, recipe: Recipe, resume: bool) -> None:
         """Find out before an hour of training what would go wrong after it."""
         from glassnet.formats.table import format_to_write  # noqa: PLC0415  brings safetensors
 
-        format_to_write(self.network).write(glassnet.training.fold(start))
+        target = format_to_write(self.network)
+        target.write(glassnet.training.fold(recipe.start()))
+        if recipe.half and target.write_half is None:
+            raise OptionError(f"half: a {target.name} file has no half precision", hint="a .safetensors file has")
         if self.history.resolve() in (self.network.resolve(), self.checkpoint.resolve()):
             raise OptionError(
                 f"--history: {self.history} is where the network goes", hint="give the history a file of its own"
@@ -184,11 +191,12 @@ class _Files:
         for path in (self.network, self.history):
             if not path.parent.is_dir():
                 raise MissingFileError(f"writing {path}: there is no folder {path.parent}")
-        if resume and not self.checkpoint.exists():
-            raise MissingFileError(f"nothing to resume: there is no {self.checkpoint}", hint="leave --resume out")
-        if self.checkpoint.exists() and not resume:
+        first, *_ = self.checkpoints(recipe)
+        if resume and not first.exists():
+            raise MissingFileError(f"nothing to resume: there is no {first}", hint="leave --resume out")
+        if first.exists() and not resume:
             raise OptionError(
-                f"{self.checkpoint} holds a run that was stopped",
+                f"{first} holds a run that was stopped",
                 hint="--resume goes on from it; delete it to begin anew",
             )
 
@@ -196,11 +204,11 @@ class _Files:
         """Keep the recipe, so that a run that is stopped can be told from others."""
         if self.folder is not None and not resume:
             with replacing(self.folder / "recipe.toml") as file:
-                file.write(glassnet.digits.recipe.toml(table).encode())
+                file.write(glassnet.digits.recipe_toml.toml(table).encode())
 
-    def write(self, trained: Training) -> None:
+    def write(self, trained: Training, recipe: Recipe) -> None:
         """Save the network and what belongs to it, then let go of the checkpoint."""
-        glassnet.save(trained.network, self.network)
+        glassnet.save(trained.network, self.network, half=recipe.half)
         with replacing(self.history) as file:
             file.write(glassnet.training.json_lines(trained.history).encode())
         if self.folder is not None:
@@ -210,7 +218,8 @@ class _Files:
                 complain(f"no curves: {error.message}", hint=error.hint)
             else:
                 plots.plot_history([dataclasses.asdict(epoch) for epoch in trained.history], self.folder / "curves.svg")
-        self.checkpoint.unlink()
+        for place in self.checkpoints(recipe):
+            place.unlink()
 
 
 def _is_history(path: Path) -> bool:

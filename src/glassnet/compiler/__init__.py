@@ -1,6 +1,6 @@
 """The compiler: a network to machine code, the same bits on every processor.
 
-    network → simplify → cut → plan → kernels (LLVM IR) → machine → call
+    network → simplify → cut → lower → plan → kernels (LLVM IR) → machine → call
 
 Each arrow is a pure function between two kinds of data, up to the last two; each stage is checked against the NumPy
 definition. See ``docs/concepts/same-bits.md`` for what is promised.

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from glassnet.activations import Activation
 from glassnet.compiler import functions
 from glassnet.compiler.by_rows import activate, elementwise, is_expensive
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, Function, Pointer, Value, vector
 from glassnet.compiler.plan import LINE, Layer
+from glassnet.compiler.program import Epilogue
 from glassnet.compiler.routines import Routines, routine
 from glassnet.compiler.targets import Part, Target
 
@@ -170,21 +170,20 @@ def _cuts(layer: Layer, target: Target) -> list[tuple[Part, ...]]:
 
 
 @routine(values=POINTER, y=POINTER, decide=I64)
-def finish_columns(f: Function, routines: Routines, layer: Layer) -> None:
+def finish_columns(f: Function, routines: Routines, outputs: int, ending: Epilogue) -> None:
     """Hand a group out: softmax where the network ends in one; y = its rows, or the index of each one's largest."""
     values, y, decide = f.arguments
     lanes = routines.target.lanes
-    for each in layer.epilogue:
-        if isinstance(each, Activation) and not each.elementwise:
-            _softmax(f, values, layer.outputs, lanes, logarithm=each.name == "log_softmax")
+    for each in ending:
+        softmax_of_columns(f, values, outputs, lanes, logarithm=str(each) == "log_softmax")
     with f.either(decide.differs(0)) as (labels, whole):
         with labels:
-            y.store(_largest(f, values, layer.outputs, lanes).widen(I64))
+            y.store(_largest(f, values, outputs, lanes).widen(I64))
         with whole:
-            if layer.outputs == 1:
+            if outputs == 1:
                 y.store(values.load(vector(F32, lanes)))
             else:
-                routines.call(f, turn_out, (), values, f.i64(layer.outputs), y, f.i64(layer.outputs))
+                routines.call(f, turn_out, (), values, f.i64(outputs), y, f.i64(outputs))
 
 
 def _largest(f: Function, values: Pointer, count: int, lanes: int) -> Value:
@@ -201,7 +200,7 @@ def _largest(f: Function, values: Pointer, count: int, lanes: int) -> Value:
     return found
 
 
-def _softmax(f: Function, values: Pointer, count: int, lanes: int, *, logarithm: bool) -> None:
+def softmax_of_columns(f: Function, values: Pointer, count: int, lanes: int, *, logarithm: bool) -> None:
     """Replace the values of a group by their softmax, in place; each row's sum in the order of ``by_rows``.
 
     c = max; e_j = exp(a_j - c); sum l of 16 adds e_j for j = l, l + 16, … ascending, then the sums in halves;

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from glassnet.activations import Activation
 from glassnet.compiler import functions
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, Function, Pointer, Value, vector
-from glassnet.compiler.plan import LINE, Epilogue, Layer, Limits, Panel, list_floats
+from glassnet.compiler.plan import LINE, Layer, Panel, list_floats
+from glassnet.compiler.program import Epilogue, Limits
 from glassnet.compiler.routines import Routines, routine
 
 # The flag of a call whose rows are uint8.
@@ -76,23 +77,22 @@ def _spans(f: Function, count: int) -> Iterator[tuple[Value, int]]:
             at += lanes
 
 
-@routine(values=POINTER, y=POINTER, rows=I64, decide=I64)
-def finish_rows(f: Function, routines: Routines, layer: Layer) -> None:
+@routine(values=POINTER, stride=I64, y=POINTER, rows=I64, decide=I64)
+def finish_rows(f: Function, routines: Routines, outputs: int, ending: Epilogue) -> None:
     """Hand rows out.
 
     for row in rows: softmax where the network ends in one; y[row] = values, or the index of the largest
     """
-    values, y, rows, decide = f.arguments
+    values, stride, y, rows, decide = f.arguments
     with f.loop(rows) as loop:
-        row = values.at(F32, loop.index * layer.output_stride)
-        for each in layer.epilogue:
-            if isinstance(each, Activation) and not each.elementwise:
-                _softmax(f, row, layer.outputs, logarithm=each.name == "log_softmax")
+        row = values.at(F32, loop.index * stride)
+        for each in ending:
+            softmax_of_row(f, row, outputs, logarithm=str(each) == "log_softmax")
         with f.either(decide.differs(0)) as (label, whole):
             with label:
-                y.at(I64, loop.index).store(_largest(f, row, layer.outputs))
+                y.at(I64, loop.index).store(_largest(f, row, outputs))
             with whole:
-                copy(f, y.at(F32, loop.index * layer.outputs), row, layer.outputs)
+                copy(f, y.at(F32, loop.index * outputs), row, outputs)
 
 
 def _largest(f: Function, row: Pointer, count: int) -> Value:
@@ -108,7 +108,7 @@ def _largest(f: Function, row: Pointer, count: int) -> Value:
     return loop.carry[0]
 
 
-def _softmax(f: Function, row: Pointer, count: int, *, logarithm: bool) -> None:
+def softmax_of_row(f: Function, row: Pointer, count: int, *, logarithm: bool) -> None:
     """Replace a row by its softmax, in place.
 
     c = max; e_j = exp(a_j - c); sums in 16 lanes, lane l adding j = l, l + 16, … ascending, then the lanes in

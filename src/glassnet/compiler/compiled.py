@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from glassnet.compiler.chains import Alone, Chain, cut
+from glassnet.compiler.parts import Alone, cut
 from glassnet.compiler.plan import Plan, make_plan
+from glassnet.compiler.program import lower
 from glassnet.compiler.simplify import simplify
 from glassnet.errors import DtypeError, OptionError, ShapeError
 from glassnet.network import Input, Label, Network, label_array
@@ -48,7 +49,7 @@ SHARED_CALL = 5 << 20
 class Report:
     """What became of a network when it was compiled.
 
-    engine: "llvm" or "numpy". passes: the algebra that changed something. plans: of the compiled chains.
+    engine: "llvm" or "numpy". passes: the algebra that changed something. plans: of the compiled parts.
     in_numpy: the steps without a kernel, each with the reason. code_bytes, parameter_bytes: sizes.
     seconds: the time it took. from_cache: whether every object came from the cache.
     """
@@ -93,13 +94,13 @@ class CompiledNetwork:
         self._simple, passes = simplify(network)
         machine = None if _WHY_NUMPY else native_machine(target)
         parts = cut(self._simple, _WHY_NUMPY)
-        self._parts = tuple(_prepared(part, self._simple, machine, cache) for part in parts)
+        self._parts = tuple(_prepared(part, machine, cache) for part in parts)
         self._labels = None if network.labels is None else label_array(network.labels)
         self._decide = self._decide_slowly
         kernels = [part for part in self._parts if isinstance(part, _Kernel)]
         natives = [kernel.native for kernel in kernels]
         self._whole = kernels[0].native if _is_whole(self._simple, kernels) else None
-        if self._whole:
+        if self._whole and _is_plain(self._simple):
             # The instance gets a class of its own that carries the C function as ``__call__``: going through a
             # method written in Python costs 210 ns a call, through the class 65 ns.
             most = SHARED_CALL // self._whole.plan.multiplications if threads > 1 else sys.maxsize
@@ -193,7 +194,7 @@ class CompiledNetwork:
         rows = len(batches[0])
         if self._whole:
             indices = np.empty(rows, np.int64)
-            self._share(self._whole, batches[0], indices, decide=True)
+            self._share(self._whole, batches, [indices], decide=True)
         else:
             output = self._empty(self._simple.outputs[0], rows)
             self._forward(batches, [output])
@@ -226,7 +227,7 @@ class CompiledNetwork:
         """Compute the outputs for batches in the shapes of the inputs."""
         simple = self._simple
         if self._whole:
-            self._share(self._whole, batches[0], results[0])
+            self._share(self._whole, batches, results)
             return
         for chunk in simple.chunks(len(batches[0])):
             values = {
@@ -238,63 +239,76 @@ class CompiledNetwork:
             for name, result in zip(simple.outputs, results, strict=True):
                 result[chunk] = values[name]
 
-    def _share(self, native: Native, x: Array, y: Array, *, decide: bool = False) -> None:
+    def _share(self, native: Native, x: Sequence[Array], y: Sequence[Array], *, decide: bool = False) -> None:
         """Run a batch, on several threads where it is large enough to pay for them."""
-        blocks = math.ceil(len(x) / native.plan.block_rows)
-        shares = min(self.threads, blocks, 1 + len(x) * native.plan.multiplications // SHARED_CALL)
+        rows = len(x[0])
+        blocks = math.ceil(rows / native.plan.block_rows)
+        shares = min(self.threads, blocks, 1 + rows * native.plan.multiplications // SHARED_CALL)
         if shares <= 1:
             self._run(native, x, y, decide)
             return
-        bounds = [min(len(x), blocks * share // shares * native.plan.block_rows) for share in range(shares + 1)]
-        first, *others = (slice(start, stop) for start, stop in itertools.pairwise(bounds))
+        bounds = [min(rows, blocks * share // shares * native.plan.block_rows) for share in range(shares + 1)]
+        parts = [
+            ([each[start:stop] for each in x], [each[start:stop] for each in y])
+            for start, stop in itertools.pairwise(bounds)
+        ]
         pool = _pool(self.threads - 1)
-        waiting = [pool.submit(self._run, native, x[rows], y[rows], decide) for rows in others]
-        self._run(native, x[first], y[first], decide)
+        waiting = [pool.submit(self._run, native, *part, decide) for part in parts[1:]]
+        self._run(native, *parts[0], decide)
         for share in waiting:
             share.result()
 
-    def _run(self, native: Native, x: Array, y: Array, decide: bool) -> None:
+    def _run(self, native: Native, x: Sequence[Array], y: Sequence[Array], decide: bool) -> None:
         """Run rows on this thread; what the kernel does not read as it lies is converted chunk by chunk."""
-        if x.dtype in (np.float32, np.uint8) and x.flags.c_contiguous and x.flags.aligned:
+        kinds = (np.float32, np.uint8) if native.plan.is_direct else (np.float32,)
+        if all(each.dtype in kinds and each.flags.c_contiguous and each.flags.aligned for each in x):
             native.run(x, y, decide=decide)
             return
-        given = self._simple.inputs[0]
-        for chunk in self._simple.chunks(len(x)):
-            numbers = x[chunk] if x.dtype == np.uint8 else given.numbers(x[chunk], self._simple.dtype)
-            native.run(_ready(numbers), y[chunk], decide=decide)
+        for chunk in self._simple.chunks(len(x[0])):
+            numbers = [
+                each[chunk] if each.dtype in kinds else given.numbers(each[chunk], self._simple.dtype)
+                for given, each in zip(self._simple.inputs, x, strict=True)
+            ]
+            native.run([_ready(each) for each in numbers], [each[chunk] for each in y], decide=decide)
 
 
 @dataclass(frozen=True)
 class _Kernel:
-    """A chain with its code."""
+    """A part with its code."""
 
-    chain: Chain
+    part: Network
     native: Native
 
     def apply(self, values: Mapping[str, Array], dtype: np.dtype[Any]) -> dict[str, Array]:
-        x = _ready(values[self.chain.source])
-        y = np.empty((len(x), self.native.plan.outputs), np.float32)
-        self.native.run(x, y)
-        return {self.chain.name: y}
+        """Return the values of the part's outputs, by name."""
+        x = [_ready(values[given.name]) for given in self.part.inputs]
+        y = {name: np.empty((len(x[0]), *self.part.shapes[name]), np.float32) for name in self.part.outputs}
+        self.native.run(x, list(y.values()))
+        return y
 
 
-def _prepared(part: Chain | Alone, network: Network, machine: Machine | None, cache: bool) -> _Kernel | Alone:
+def _prepared(part: Network | Alone, machine: Machine | None, cache: bool) -> _Kernel | Alone:
     if isinstance(part, Alone):
         return part
     assert machine is not None  # without LLVM every part is a step alone
-    given = next((given for given in network.inputs if given.name == part.source), None)
-    plan = make_plan(
-        part.links, machine.target, scale=given.scale if given else 1.0, shift=given.shift if given else 0.0
-    )
-    return _Kernel(part, Native(plan, part.links, machine, cache=cache))
+    program = lower(part)
+    return _Kernel(part, Native(make_plan(program, machine.target), program, machine, cache=cache))
 
 
 def _is_whole(network: Network, kernels: Sequence[_Kernel]) -> bool:
-    """Return whether one kernel reads the only input, gives the only output, and is all there is."""
-    return len(kernels) == len(network.inputs) == 1 and (
-        (kernels[0].chain.source,) == tuple(given.name for given in network.inputs)
-        and (kernels[0].chain.name,) == network.outputs
+    """Return whether one kernel reads all inputs, gives all outputs, and is all there is."""
+    if len(kernels) != 1:
+        return False
+    part = kernels[0].part
+    return [given.name for given in part.inputs] == [given.name for given in network.inputs] and (
+        part.outputs == network.outputs
     )
+
+
+def _is_plain(network: Network) -> bool:
+    """Return whether there is one input and one output, of rows that have no further shape."""
+    shapes = [given.shape for given in network.inputs] + [network.shapes[name] for name in network.outputs]
+    return len(shapes) == 2 and all(len(shape) == 1 for shape in shapes)
 
 
 def _restore(network: Network, options: Mapping[str, Any]) -> CompiledNetwork:

@@ -9,6 +9,7 @@ All take and return float32 vectors. NaN travels, whatever its payload.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from types import MappingProxyType
 from glassnet.activations import SELU_ALPHA, SELU_SCALE
 from glassnet.compiler.language import F32, I32, Value
 
+LARGEST = (2 - 2**-23) * 2.0**127  # the largest float32
 LOG2_E = 1 / math.log(2)
 # ln 2 in two parts; the first has 9 trailing zero bits, so n · LN2_HIGH is exact for |n| < 512.
 LN2_HIGH = 0.693145751953125
@@ -255,11 +257,107 @@ def hard_sigmoid(x: Value, slope: float, offset: float) -> Value:
     return x.f.fma(x, x.f.constant(x.kind, slope), offset).at_least(0.0).at_most(1.0)
 
 
+def hard_swish(x: Value) -> Value:
+    """Return x · clip(x / 6 + 1/2, 0, 1) as x · (x + 3) / 6: where it is near 0, at -3, the sum is exact."""
+    bent = (x + 3.0).at_least(0.0).at_most(6.0) * x.at_least(-1000.0) * (1 / 6)
+    return (x > 3.0).choose(x, bent)
+
+
+def celu(x: Value, alpha: float) -> Value:
+    """Return x where x > 0, else alpha · (exp(x / alpha) - 1); alpha above 0."""
+    return (x > 0.0).choose(x, expm1_negative(x.at_most(0.0) / alpha) * alpha)
+
+
+def mish(x: Value) -> Value:
+    """Return x · tanh(ln(1 + eˣ)) as x · (1 + 2e) / (1 + 2e + 2e²), or x · e(e + 2) / (e(e + 2) + 2) where x < 0.
+
+    e = exp(-|x|); x · e is formed before it is scaled by 2ⁿ, so that the tail keeps its digits. Below -112 that is -0.
+    """
+    f = x.f
+    whole, mantissa = _reduce((-_magnitude(x)).at_least(-112.0))
+    mantissa = mantissa + 1.0
+    e = _scale(mantissa, whole)
+    above = e + e + 1.0
+    below = f.fma(e, e + 2.0, 2.0)
+    tail = _scale(x.at_least(-112.0) * mantissa * (e + 2.0), whole)
+    return (x > 0.0).choose(x * above, tail) / (x > 0.0).choose(f.fma(e + e, e, above), below)
+
+
+def softsign(x: Value) -> Value:
+    """Return x / (1 + |x|), ±1 for ±∞."""
+    bounded = x.at_least(-LARGEST).at_most(LARGEST)
+    return bounded / (_magnitude(bounded) + 1.0)
+
+
 ELEMENTWISE: Mapping[str, Callable[..., Value]] = MappingProxyType(
     {
         function.__name__: function
         for function in (
             step, sigmoid, relu, identity, tanh, leaky_relu, elu, selu, gelu, gelu_tanh, silu, softplus, hard_sigmoid,
+            celu, mish, hard_swish, softsign,
         )
     }
 )  # fmt: skip
+
+
+# --- functions of one value or several, as steps between layers have them ---------------------------------
+
+
+def smaller_or_nan(one: Value, other: Value) -> Value:
+    """Return the smaller of two values; NaN if either is."""
+    return one.differs(one).choose(one, (one < other).choose(one, other))
+
+
+def larger_or_nan(one: Value, other: Value) -> Value:
+    """Return the larger of two values; NaN if either is."""
+    return one.differs(one).choose(one, (one > other).choose(one, other))
+
+
+def square_root(x: Value) -> Value:
+    """Return √x, rounded once."""
+    return x.f.intrinsic("llvm.sqrt", x.kind, x)
+
+
+def _truth(condition: Value, like: Value) -> Value:
+    """Return 1 where a condition holds, else 0."""
+    return condition.choose(like.f.constant(like.kind, 1.0), 0.0)
+
+
+def _rounded(name: str) -> Callable[[Value], Value]:
+    return lambda x: x.f.intrinsic(f"llvm.{name}", x.kind, x)
+
+
+def _sign(x: Value) -> Value:
+    """Return 1, -1 or 0 as x is above, below or 0; NaN stays."""
+    return (x > 0.0).choose(x.f.constant(x.kind, 1.0), (x < 0.0).choose(x.f.constant(x.kind, -1.0), x * 0.0))
+
+
+ARITHMETIC: Mapping[str, Callable[..., Value]] = MappingProxyType(
+    {
+        "same": lambda x: x,
+        "add": lambda *terms: functools.reduce(Value.__add__, terms),
+        "multiply": lambda *factors: functools.reduce(Value.__mul__, factors),
+        "scale_shift": lambda x, scale, shift: x.f.fma(x, scale, shift),
+        "prelu": lambda x, slope: (x > 0.0).choose(x, x * slope),
+        "select": lambda condition, yes, no: condition.differs(0.0).choose(yes, no),
+        "exp": exp,
+        "sqrt": square_root,
+        "abs": _magnitude,
+        "reciprocal": lambda x: 1.0 / x,
+        "sign": _sign,
+        "floor": _rounded("floor"),
+        "ceil": _rounded("ceil"),
+        "round": _rounded("roundeven"),
+        "truncate": _rounded("trunc"),
+        "is_nan": lambda x: _truth(x.differs(x), x),
+        "subtract": lambda one, other: one - other,
+        "divide": lambda one, other: one / other,
+        "minimum": smaller_or_nan,
+        "maximum": larger_or_nan,
+        "less": lambda one, other: _truth(one < other, one),
+        "less_equal": lambda one, other: _truth(one <= other, one),
+        "greater": lambda one, other: _truth(one > other, one),
+        "greater_equal": lambda one, other: _truth(one >= other, one),
+        "equal": lambda one, other: _truth(one.equals(other), one),
+    }
+)

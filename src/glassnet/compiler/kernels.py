@@ -1,15 +1,18 @@
-"""The kernels: a whole chain of dense layers as one function over a batch.
+"""The kernels: a whole program as one function over a batch.
 
     forward(parameters, x, y, rows, scratch, flags)
 
-Row by row for a few rows; else in blocks, whose layers are computed by rows (``by_rows``) and, from the one on that
-the plan names, by columns (``by_columns``). The sum of each output is one chain of fused multiply-adds, k ascending
-from the bias; a form only decides which chains run side by side, so it never changes a bit of the result.
+x, y: where the input and the answer are; where there are several, a table of their addresses. Row by row for a few
+rows; else in blocks, whose operations are computed by rows (``by_rows``) and, from the one on that the plan names, by
+columns (``by_columns``, ``passes``). The sum of each output is one chain of fused multiply-adds, k ascending from the
+bias; a form only decides which chains run side by side, so it never changes a bit of the result.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -17,8 +20,10 @@ from llvmlite import ir
 from glassnet.compiler.by_columns import finish_columns, layer_by_columns, turn_in
 from glassnet.compiler.by_rows import UINT8, copy_floats, finish_rows, layer_by_rows, search, stage
 from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
-from glassnet.compiler.plan import Plan, Scratch, list_floats
-from glassnet.compiler.routines import Routines, routine
+from glassnet.compiler.passes import call_pass
+from glassnet.compiler.plan import Layer, Pass, Plan, list_floats
+from glassnet.compiler.program import Columns
+from glassnet.compiler.routines import Routine, Routines, routine
 
 CACHE_LINE_BYTES = 64
 
@@ -26,6 +31,7 @@ CACHE_LINE_BYTES = 64
 DECIDE = 2
 
 PARAMETERS = {"parameters": POINTER, "x": POINTER, "y": POINTER, "rows": I64, "scratch": POINTER, "flags": I64}
+PART = {"parameters": POINTER, "x": POINTER, "y": POINTER, "start": I64, "stop": I64, "scratch": POINTER, "flags": I64}
 
 
 def emit_module(plan: Plan) -> ir.Module:
@@ -47,32 +53,55 @@ def _emit_forward(f: Function, routines: Routines, plan: Plan) -> None:
     alone = (rows <= plan.few).choose(rows, (over <= plan.few).choose(over, 0))
     together = rows - alone
     with f.when(together > 0):
-        routines.call(f, blocks, (plan,), *f.arguments[:3], together, scratch, flags)
+        routines.call(f, blocks, (plan,), parameters, x, y, f.i64(0), together, scratch, flags)
     with f.when(alone > 0):
-        rest = (_in(plan, x, together, flags), _out(plan, y, together, flags), alone)
-        routines.call(f, one_by_one, (plan,), parameters, *rest, scratch, flags)
+        routines.call(f, one_by_one, (plan,), parameters, x, y, together, rows, scratch, flags)
 
 
-def _is_uint8(flags: Value) -> Value:
-    return (flags & UINT8).differs(0)
+@dataclass(frozen=True)
+class _Call:
+    """What a call reads and writes."""
 
+    plan: Plan
+    x: Pointer
+    y: Pointer
+    flags: Value
 
-def _in(plan: Plan, x: Pointer, row: Value, flags: Value) -> Pointer:
-    """Return where a row comes from."""
-    return x.at(I8, row * _is_uint8(flags).choose(x.f.i64(1), 4) * plan.inputs)
+    @property
+    def is_uint8(self) -> Value:
+        return (self.flags & UINT8).differs(0)
 
+    @property
+    def decide(self) -> Value:
+        return self.flags & DECIDE
 
-def _fetch(plan: Plan, ahead: Pointer, flags: Value) -> None:
-    """Ask for a block's rows to be brought near; what is beyond the batch's end does no harm."""
-    f = ahead.f
-    size = _is_uint8(flags).choose(f.i64(1), 4) * (plan.inputs * plan.block_rows)
-    with f.loop(size, step=CACHE_LINE_BYTES) as loop:
-        f.prefetch(ahead.at(I8, loop.index))
+    def input(self, number: int) -> Pointer:
+        """Return where an input is."""
+        return self.x if self.plan.is_direct else self.x.at(I64, number).load_pointer()
 
+    def source(self, number: int, row: Value) -> Pointer:
+        """Return where a row of an input comes from."""
+        width = self.plan.widths[number]
+        return self.input(number).at(I8, row * self.is_uint8.choose(row.f.i64(1), 4) * width)
 
-def _out(plan: Plan, y: Pointer, row: Value, flags: Value) -> Pointer:
-    """Return where a row's answer goes."""
-    return y.at(I8, row * (flags & DECIDE).differs(0).choose(y.f.i64(8), 4 * plan.outputs))
+    def target(self, number: int, row: Value) -> Pointer:
+        """Return where a row of an answer goes."""
+        size = self.decide.differs(0).choose(row.f.i64(8), 4 * self.plan.answers[number].width)
+        y = self.y if self.plan.is_direct else self.y.at(I64, number).load_pointer()
+        return y.at(I8, row * size)
+
+    def targets(self, row: Value) -> list[Pointer]:
+        """Return where a row of each answer goes."""
+        return [self.target(number, row) for number in range(len(self.plan.answers))]
+
+    def fetch(self, row: Value) -> None:
+        """Ask for a block's rows to be brought near; what is beyond the batch's end does no harm."""
+        f = row.f
+        for number, width in enumerate(self.plan.widths):
+            ahead = self.source(number, row)
+            size = self.is_uint8.choose(f.i64(1), 4) * (width * self.plan.block_rows)
+            with f.loop(size, step=CACHE_LINE_BYTES) as loop:
+                f.prefetch(ahead.at(I8, loop.index))
 
 
 def _tiles(rows: Value, unit: int) -> Value:
@@ -91,193 +120,325 @@ class _Values:
         """Return those from a row on."""
         return _Values(self.at.at(F32, row * self.stride), self.stride)
 
+    def columns_from(self, first: int) -> _Values:
+        """Return those from a column on."""
+        return _Values(self.at.at(F32, first), self.stride) if first else self
 
-@dataclass(frozen=True)
+
 class _Work:
-    """What a way through the layers works with: rows of a tile, and where things lie.
+    """What a way through the operations works with: rows of a tile, where lists of live columns go, the values so far.
 
-    buffers: rows that are read and rows that are written, in turn. lists: of live columns. columns: two buffers of a
-    group by columns. answer: the rows of a group that is not whole.
+    values: by their numbers. listed: what the live columns were listed of in each list, so far.
     """
 
-    f: Function
-    routines: Routines
-    plan: Plan
-    rows: int
-    parameters: Pointer
-    buffers: tuple[Pointer, Pointer]
-    lists: Pointer
-    columns: Pointer
-    answer: Pointer
+    def __init__(self, f: Function, routines: Routines, plan: Plan, rows: int, parameters: Pointer) -> None:
+        self.f = f
+        self.routines = routines
+        self.plan = plan
+        self.rows = rows
+        self.parameters = parameters
+        self.values: dict[int, _Values] = {}
+        self.listed: dict[int, Columns] = {}
 
-    @classmethod
-    def of(
-        cls,
-        f: Function,
-        routines: Routines,
-        plan: Plan,
-        rows: int,
-        parameters: Pointer,
-        scratch: Pointer,
-        size: Scratch,
-    ) -> _Work:
-        """Return what works in a piece of scratch memory."""
-        lists, columns, answer = (scratch.at(F32, at) for at in (size.lists, size.columns, size.answer))
-        buffers = (scratch, scratch.at(F32, size.buffer))
-        return cls(f, routines, plan, rows, parameters, buffers, lists, columns, answer)
+    def read(self, columns: Columns) -> _Values:
+        """Return columns of a value."""
+        return self.values[columns.value].columns_from(columns.first)
 
-    def one_row(self) -> _Work:
-        """Return what takes a single row through layers, beside the rows that wait in the buffers."""
-        row = self.plan.scratch(1, 1).buffer
-        return dataclasses.replace(self, rows=1, buffers=(self.answer, self.answer.at(F32, row)))
+    def list_of(self, columns: Columns) -> int:
+        """Return which list the live columns of a value go to: each input that is searched has its own."""
+        searched = self.plan.searched
+        return searched.index(columns.value) if columns.value in searched and self.rows > 1 else 0
 
-    def input(self, x: Pointer, first: Value, rows: Value, unit: int, flags: Value) -> tuple[_Values, Value]:
-        """Return rows as float32, and whether there are no zeros to skip in them, if the first layer searches.
-
-        Where they lie, or a copy if they are uint8 or do not fill tiles of ``unit`` rows.
-        """
-        f, plan, layer = self.f, self.plan, self.plan.layers[0]
-        filled = _tiles(rows, unit) * unit
-        copied = _is_uint8(flags) | rows.differs(filled)
-        stride = copied.choose(f.i64(layer.input_stride), layer.inputs)
-        values = _Values(Pointer(f, copied.choose(self.buffers[0], x.at(F32, first * plan.inputs)).v), stride)
-        piece = unit if layer.searches else plan.block_rows  # a tile is searched while it is near
-        with f.loop(filled, step=piece, carry=[f.i64(1)]) as loop:
-            here = values.rows_from(loop.index)
-            with f.when(copied):
-                shapes = (plan.inputs, layer.input_stride, plan.scale, plan.shift)
-                count = f.i64(unit) if layer.searches else filled
-                arguments = (here.at, x, first + loop.index, first + rows - 1, count, flags)
-                self.routines.call(f, stage, shapes, *arguments)
-            if layer.searches:
-                number = loop.index // self.rows
-                loop.carry = [loop.carry[0] & self.search(0, here, _tiles(f.i64(unit), self.rows), number)]
-        return values, loop.carry[0]
-
-    def search(self, number: int, values: _Values, tiles: Value, first: Value | int = 0) -> Value:
+    def search(self, columns: Columns, values: _Values, lists: Pointer, tiles: Value, first: Value | int = 0) -> Value:
         """List the live columns of what a layer reads; returns whether there are none to skip."""
-        inputs = self.plan.layers[number].inputs
         every = self.parameters.at(I32, self.plan.every_column)
-        lists = self.lists.at(I32, self.f.i64(first) * list_floats(inputs))
-        return self.routines.call(self.f, search, (inputs, self.rows), values.at, values.stride, tiles, lists, every)
+        at = lists.at(I32, self.f.i64(first) * list_floats(columns.width))
+        self.listed[self.list_of(columns)] = columns
+        shapes = (columns.width, self.rows)
+        return self.routines.call(self.f, search, shapes, values.at, values.stride, tiles, at, every)
 
-    def by_rows(self, number: int, values: _Values, tiles: Value) -> _Values:
-        """Return what a layer makes of tiles; their live columns have been listed if it searches."""
-        layer = self.plan.layers[number]
+    def layer(self, number: int, target: Pointer, lists: Pointer, tiles: Value) -> None:
+        """Compute a layer by rows, after a search for the live columns of what it reads."""
+        operation = self.plan.operations[number]
+        layer, [columns] = operation.work, operation.sources
+        assert isinstance(layer, Layer)
+        values = self.read(columns)
+        if layer.searches and self.listed.get(self.list_of(columns)) != columns:
+            self.search(columns, values, lists, tiles)
         bias = self.parameters.at(F32, layer.bias)
-        target = self.buffers[(number + 1) % 2]
         shapes = (layer.anywhere(), self.rows)
-        arguments = (bias, values.at, values.stride, target, tiles, self.lists)
-        self.routines.call(self.f, layer_by_rows, shapes, *arguments)
-        return _Values(target, self.f.i64(layer.output_stride))
+        self.routines.call(self.f, layer_by_rows, shapes, bias, values.at, values.stride, target, tiles, lists)
+        self.values[len(self.plan.widths) + number] = _Values(target, self.f.i64(layer.output_stride))
 
-    def by_rows_from(self, number: int, stop: int, values: _Values, tiles: Value) -> _Values:
-        """Return what layers from ``number`` to ``stop`` make of tiles."""
-        for each in range(number, stop):
-            if self.plan.layers[each].searches and each:
-                self.search(each, values, tiles)
-            values = self.by_rows(each, values, tiles)
-        return values
-
-    def finish(self, values: _Values, y: Pointer, rows: Value, flags: Value) -> None:
+    def finish(self, call: _Call, targets: list[Pointer], rows: Value) -> None:
         """Hand rows out."""
-        last = self.plan.layers[-1].anywhere()
-        self.routines.call(self.f, finish_rows, (last,), values.at, y, rows, flags & DECIDE)
-
-    def by_columns_from(
-        self, number: int, values: _Values, y: Pointer, flags: Value, ahead: Pointer | None = None
-    ) -> None:
-        """Take a group of rows through the layers from ``number`` on, and hand it out; fetch what comes ``ahead``."""
-        arguments = (self.parameters, values.at, values.stride, self.columns, y, flags & DECIDE)
-        shapes = (self.plan, number, ahead is not None)
-        self.routines.call(self.f, group, shapes, *arguments, ahead or self.f.null())
+        for columns, y in zip(self.plan.answers, targets, strict=True):
+            values = self.read(columns)
+            shapes = (columns.width, self.plan.ending(columns))
+            self.routines.call(self.f, finish_rows, shapes, values.at, values.stride, y, rows, call.decide)
 
 
-@routine(parameters=POINTER, source=POINTER, stride=I64, columns=POINTER, y=POINTER, decide=I64, ahead=POINTER)
-def group(f: Function, routines: Routines, plan: Plan, number: int, fetches: bool) -> None:
-    """Take a group of rows through the layers from ``number`` on, by columns, and hand it out."""
-    parameters, source, stride, columns, y, decide, ahead = f.arguments
-    size = plan.column_floats
-    halves = (columns, columns.at(F32, size))
-    routines.call(f, turn_in, (), source, stride, f.i64(plan.layers[number].inputs), halves[number % 2])
-    for each in range(number, len(plan.layers)):
-        layer = plan.layers[each]
-        bias = parameters.at(F32, layer.bias)
-        arguments = (bias, halves[each % 2], halves[(each + 1) % 2], ahead)
-        routines.call(f, layer_by_columns, (layer.anywhere(), fetches and each == number), *arguments)
-    last = plan.layers[-1].anywhere()
-    routines.call(f, finish_columns, (last,), halves[len(plan.layers) % 2], y, decide)
+def _packed(parameters: Pointer, work: Pass) -> list[Pointer]:
+    return [parameters.at(F32, at) for at in work.parameters]
 
 
-@routine(**PARAMETERS)
-def one_by_one(f: Function, routines: Routines, plan: Plan) -> None:
-    """Take each row through all layers, then the next: tiles of one row."""
-    parameters, x, y, rows, scratch, flags = f.arguments
-    work = _Work.of(f, routines, plan, 1, parameters, scratch, plan.scratch(1, 1))
+def _without_beside(plan: Plan, work: Pass, sources: tuple[Columns, ...]) -> tuple[Pass, tuple[Columns, ...]]:
+    """Return a pass and its sources without those that an arrangement need not copy."""
+    if work.function != "arrange":
+        return work, sources
+    kept = [number for number, columns in enumerate(sources) if columns.value not in plan.beside]
+    reads, at = (tuple(each[number] for number in kept) for each in (work.reads, work.at))
+    return dataclasses.replace(work, reads=reads, at=at), tuple(sources[number] for number in kept)
+
+
+# --- a row by itself ----------------------------------------------------------------------------------------
+
+
+def _row_from(work: _Work, number: int, scratch: Pointer, lists: Pointer) -> None:
+    """Take a row through the operations from ``number`` on."""
+    f, plan = work.f, work.plan
     one = f.i64(1)
-    with f.loop(rows) as loop:
-        values, _ = work.input(x, loop.index, one, 1, flags)
-        values = work.by_rows_from(0, len(plan.layers), values, one)
-        work.finish(values, _out(plan, y, loop.index, flags), one, flags)
+    for each in range(number, len(plan.operations)):
+        value = len(plan.widths) + each
+        target = scratch.at(F32, plan.single.place(value))
+        operation = plan.operations[each]
+        if isinstance(operation.work, Layer):
+            work.layer(each, target, lists, one)
+            continue
+        done, columns = _without_beside(plan, operation.work, operation.sources)
+        sources = [work.read(source).at for source in columns]
+        if done.reads or done.function != "arrange":
+            call_pass(f, work.routines, done, 1, target, [*sources, *_packed(work.parameters, done)])
+        work.values[value] = _Values(target, f.i64(operation.work.room))
 
 
-@routine(**PARAMETERS)
-def blocks(f: Function, routines: Routines, plan: Plan) -> None:
-    """Take blocks of rows through the layers.
+@routine(**PART)
+def one_by_one(f: Function, routines: Routines, plan: Plan) -> None:
+    """Take each row through all operations, then the next: tiles of one row.
 
-    for first in 0, block_rows, 2·block_rows, … < rows:
-        layers before ``plan.turn`` by rows, for all tiles of the block
-        the others by columns for each group, and row by row for the rest
-    A block whose input turns out dense may go by columns from the first layer on.
+    A row is read where it lies, or copied if it is uint8, or if a pass reads it, in whole vectors.
     """
-    parameters, x, y, count, scratch, flags = f.arguments
-    size = plan.scratch(plan.block_rows, plan.target.rows)
-    work = _Work.of(f, routines, plan, plan.target.rows, parameters, scratch, size)
-    turn, lanes = plan.turn, plan.target.lanes
-    with f.loop(count, step=plan.block_rows) as loop:
+    parameters, x, y, start, stop, scratch, flags = f.arguments
+    call = _Call(plan, x, y, flags)
+    lists = scratch.at(F32, plan.single.size)
+    with f.loop(stop, start=start) as loop:
+        work = _Work(f, routines, plan, 1, parameters)
+        for number, width in enumerate(plan.widths):
+            room = scratch.at(F32, plan.single.place(number))
+            given = call.input(number)
+            shapes = (width, plan.stride(number), plan.scale, plan.shift)
+            arguments = (room, given, loop.index, loop.index, f.i64(1), flags)
+            if number in plan.staged:
+                routines.call(f, stage, shapes, *arguments)
+                work.values[number] = _Values(room, f.i64(plan.stride(number)))
+                continue
+            with f.when(call.is_uint8):
+                routines.call(f, stage, shapes, *arguments)
+            at = call.is_uint8.choose(room, given.at(F32, loop.index * width))
+            work.values[number] = _Values(Pointer(f, at.v), f.i64(width))
+        _row_from(work, 0, scratch, lists)
+        work.finish(call, call.targets(loop.index), f.i64(1))
+
+
+# --- blocks of rows -----------------------------------------------------------------------------------------
+
+
+@routine(**PART)
+def blocks(f: Function, routines: Routines, plan: Plan) -> None:
+    """Take blocks of rows through the operations.
+
+    for first in start, start + block_rows, … < stop:
+        operations before ``plan.turn`` by rows, for all tiles of the block
+        the others by columns for each group, and row by row for the rest
+    A block whose input turns out dense may go by columns from the first operation on.
+    """
+    parameters, x, y, start, stop, scratch, flags = f.arguments
+    call, lanes = _Call(plan, x, y, flags), plan.target.lanes
+    with f.loop(stop, start=start, step=plan.block_rows) as loop:
         first = loop.index
-        left = count - first
+        left = stop - first
         rows = (left < plan.block_rows).choose(left, plan.block_rows)
-        tiles = _tiles(rows, work.rows)
-        values, dense = work.input(x, first, rows, work.rows if turn else lanes, flags)
-        y_here, ahead = _out(plan, y, first, flags), _in(plan, x, first + plan.block_rows, flags)
+        block = _Block(f, routines, plan, parameters, call, scratch, first, rows)
+        dense = block.take_in()
         if plan.turns_dense:
             with f.either(dense.differs(0) & rows.equals(lanes)) as (by_columns, by_rows):
                 with by_columns:
-                    work.by_columns_from(0, values, y_here, flags, ahead)
+                    block.group_from(0, f.i64(0), call.targets(first), call.source(0, first + plan.block_rows))
                 with by_rows:
                     with f.when(left > plan.block_rows):
-                        _fetch(plan, ahead, flags)
-                    values = work.by_rows_from(0, turn, values, tiles)
-                    _turn_and_finish(work, values, y_here, rows, flags)
+                        call.fetch(first + plan.block_rows)
+                    block.by_rows()
+                    block.turn_and_finish()
         else:
             with f.when(left > plan.block_rows):
-                _fetch(plan, ahead, flags)
-            _turn_and_finish(work, work.by_rows_from(0, turn, values, tiles), y_here, rows, flags)
+                call.fetch(first + plan.block_rows)
+            block.by_rows()
+            block.turn_and_finish()
 
 
-def _turn_and_finish(work: _Work, values: _Values, y: Pointer, rows: Value, flags: Value) -> None:
-    """Take a block through the layers from ``plan.turn`` on, and hand it out.
+class _Block:
+    """A block of rows on its way through the operations."""
 
-    for each group: by columns; the rest, if it fills most of a group, too, with rows that mean nothing beyond the last;
-    else row by row
-    """
-    f, plan = work.f, work.plan
-    if plan.turn == len(plan.layers):
-        work.finish(values, y, rows, flags)
-        return
-    lanes = plan.target.lanes
-    whole = rows - rows % lanes
-    with f.loop(whole, step=lanes) as loop:
-        work.by_columns_from(plan.turn, values.rows_from(loop.index), _out(plan, y, loop.index, flags), flags)
-    rest, y_rest = rows - whole, _out(plan, y, whole, flags)
-    values = values.rows_from(whole)
-    with f.either(rest > lanes // 2) as (most, few):
-        with most:
-            work.by_columns_from(plan.turn, values, work.answer, flags)
-            size = (flags & DECIDE).differs(0).choose(f.i64(2), plan.outputs)
-            work.routines.call(f, copy_floats, (), y_rest, work.answer, rest * size)
-        with few, f.loop(rest) as loop:
-            single, one = work.one_row(), f.i64(1)
-            row = single.by_rows_from(plan.turn, len(plan.layers), values.rows_from(loop.index), one)
-            single.finish(row, _out(plan, y_rest, loop.index, flags), one, flags)
+    def __init__(
+        self,
+        f: Function,
+        routines: Routines,
+        plan: Plan,
+        parameters: Pointer,
+        call: _Call,
+        scratch: Pointer,
+        first: Value,
+        rows: Value,
+    ) -> None:
+        self.f = f
+        self.plan = plan
+        self.call = call
+        self.scratch = scratch
+        self.first = first
+        self.rows = rows
+        size = plan.scratch
+        self.lists, self.columns, self.answer = (scratch.at(F32, at) for at in (size.lists, size.columns, size.answer))
+        self.work = _Work(f, routines, plan, plan.target.rows, parameters)
+
+    def lists_of(self, columns: Columns) -> Pointer:
+        """Return where the live columns of a value are listed."""
+        tiles = self.plan.block_rows // self.plan.target.rows
+        return self.lists.at(F32, self.work.list_of(columns) * tiles * self.plan.list_floats)
+
+    def place(self, value: int) -> Pointer:
+        """Return where the rows of a value lie."""
+        return self.scratch.at(F32, self.plan.block_rows * self.plan.rows.place(value))
+
+    def take_in(self) -> Value:
+        """Find the rows of all inputs as float32; returns whether there are no zeros to skip in those searched."""
+        dense = self.f.i64(1)
+        for number in range(len(self.plan.widths)):
+            dense = self.input(number, dense)
+        return dense
+
+    def input(self, number: int, dense: Value) -> Value:
+        """Find the rows of an input: where they lie, or a copy if they are uint8 or do not fill tiles."""
+        f, plan, work, call = self.f, self.plan, self.work, self.call
+        unit = work.rows if plan.turn else plan.target.lanes
+        width, apart = plan.widths[number], plan.stride(number)
+        filled = _tiles(self.rows, unit) * unit
+        copied = call.is_uint8 | self.rows.differs(filled)
+        stride = copied.choose(f.i64(apart), width)
+        x = call.input(number)
+        at = copied.choose(self.place(number), x.at(F32, self.first * width))
+        values = self.work.values[number] = _Values(Pointer(f, at.v), stride)
+        columns = Columns(number, 0, width)
+        searches = number in plan.searched
+        piece = unit if searches else plan.block_rows  # a tile is searched while it is near
+        with f.loop(filled, step=piece, carry=[dense]) as loop:
+            here = values.rows_from(loop.index)
+            with f.when(copied):
+                count = f.i64(unit) if searches else filled
+                arguments = (here.at, x, self.first + loop.index, self.first + self.rows - 1, count, call.flags)
+                work.routines.call(f, stage, (width, apart, plan.scale, plan.shift), *arguments)
+            if searches:
+                tiles = _tiles(f.i64(unit), work.rows)
+                lists = self.lists_of(columns)
+                found = work.search(columns, here, lists, tiles, loop.index // work.rows)
+                loop.carry = [loop.carry[0] & found]
+        return loop.carry[0]
+
+    def by_rows(self) -> None:
+        """Take all tiles through the layers before the turn."""
+        tiles = _tiles(self.rows, self.work.rows)
+        for number in range(self.plan.turn):
+            [columns] = self.plan.operations[number].sources
+            target = self.place(len(self.plan.widths) + number)
+            self.work.layer(number, target, self.lists_of(columns), tiles)
+
+    def group_from(self, number: int, row: Value, targets: list[Pointer], ahead: Pointer | None = None) -> None:
+        """Take a group of rows through the operations from ``number`` on, and hand it out; fetch what is ``ahead``."""
+        crossing = [self.work.values[value].rows_from(row) for value in self.plan.crossing(number)]
+        places = [argument for values in crossing for argument in (values.at, values.stride)]
+        shapes = (self.plan, number, ahead is not None)
+        arguments = (self.work.parameters, self.columns, self.call.decide, ahead or self.f.null(), *places, *targets)
+        self.work.routines.call(self.f, _group(len(crossing), len(targets)), shapes, *arguments)
+
+    def turn_and_finish(self) -> None:
+        """Take the block through the operations from the turn on, and hand it out.
+
+        for each group: by columns; the rest, if it fills most of a group, too, with rows that mean nothing beyond the
+        last; else row by row
+        """
+        f, plan, call = self.f, self.plan, self.call
+        if plan.turn == len(plan.operations):
+            self.work.finish(call, call.targets(self.first), self.rows)
+            return
+        lanes = plan.target.lanes
+        whole = self.rows - self.rows % lanes
+        with f.loop(whole, step=lanes) as loop:
+            self.group_from(plan.turn, loop.index, call.targets(self.first + loop.index))
+        rest, targets = self.rows - whole, call.targets(self.first + whole)
+        with f.either(rest > lanes // 2) as (most, few):
+            with most:
+                widths = [max(columns.width, 2) * lanes for columns in plan.answers]
+                answers = [self.answer.at(F32, sum(widths[:number])) for number in range(len(widths))]
+                self.group_from(plan.turn, whole, answers)
+                for columns, answer, y in zip(plan.answers, answers, targets, strict=True):
+                    size = call.decide.differs(0).choose(f.i64(2), columns.width)
+                    self.work.routines.call(f, copy_floats, (), y, answer, rest * size)
+            with few, f.loop(rest) as loop:
+                self.row(whole + loop.index)
+
+    def row(self, row: Value) -> None:
+        """Take a row by itself through the operations from the turn on, beside the rows that wait."""
+        plan, f = self.plan, self.f
+        work = _Work(f, self.work.routines, plan, 1, self.work.parameters)
+        for value in plan.crossing(plan.turn):
+            values = self.work.values[value].rows_from(row)
+            if value in plan.staged:
+                room = self.answer.at(F32, plan.single.place(value))
+                arguments = (room, values.at, f.i64(plan.widths[value]))
+                work.routines.call(f, copy_floats, (), *arguments)
+                values = _Values(room, f.i64(plan.stride(value)))
+            work.values[value] = values
+        _row_from(work, plan.turn, self.answer, self.lists)
+        work.finish(self.call, self.call.targets(self.first + row), f.i64(1))
+
+
+# --- a group of rows by columns -----------------------------------------------------------------------------
+
+
+@functools.cache
+def _group(crossing: int, answers: int) -> Routine:
+    """Return the routine that reads so many values by rows and hands so many answers out."""
+    arguments: dict[str, ir.Type] = {"parameters": POINTER, "columns": POINTER, "decide": I64, "ahead": POINTER}
+    for number in range(crossing):
+        arguments |= {f"source_{number}": POINTER, f"stride_{number}": I64}
+    return Routine(group, arguments | {f"y_{number}": POINTER for number in range(answers)}, VOID)
+
+
+def group(f: Function, routines: Routines, plan: Plan, number: int, fetches: bool) -> None:
+    """Take a group of rows through the operations from ``number`` on, by columns, and hand it out."""
+    parameters, columns, decide, ahead, *others = f.arguments
+    crossing, lanes, inputs = plan.crossing(number), plan.target.lanes, len(plan.widths)
+    places, targets = others[: 2 * len(crossing)], others[2 * len(crossing) :]
+
+    def place(value: int) -> Pointer:
+        return columns.at(F32, plan.group.place(value) * lanes)
+
+    def read(source: Columns) -> Pointer:
+        at = place(source.value)
+        return at.at(F32, source.first * lanes) if source.first else at
+
+    widths: Mapping[int, int] = dict(enumerate((*plan.widths, *(each.work.outputs for each in plan.operations))))
+    for value, source, stride in zip(crossing, places[::2], places[1::2], strict=True):
+        routines.call(f, turn_in, (), source, stride, f.i64(widths[value]), place(value))
+    for each in range(number, len(plan.operations)):
+        operation, target = plan.operations[each], place(inputs + each)
+        if isinstance(operation.work, Layer):
+            layer, [source] = operation.work, operation.sources
+            arguments = (parameters.at(F32, layer.bias), read(source), target, ahead)
+            routines.call(f, layer_by_columns, (layer.anywhere(), fetches and each == number), *arguments)
+            continue
+        work, sources = _without_beside(plan, operation.work, operation.sources)
+        operands = [*(read(source) for source in sources), *_packed(parameters, work)]
+        if work.reads or work.function != "arrange":
+            call_pass(f, routines, work, lanes, target, operands)
+    for answer, y in zip(plan.answers, targets, strict=True):
+        routines.call(f, finish_columns, (answer.width, plan.ending(answer)), read(answer), y, decide)

@@ -1,4 +1,4 @@
-"""A compiled chain in memory: its code, its packed parameters, and the ways to call it."""
+"""A compiled program in memory: its code, its packed parameters, and the ways to call it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from numpy._core import _multiarray_umath  # type: ignore[attr-defined]  # NumPy's table of C functions
 
 from glassnet.compiler.by_rows import UINT8
-from glassnet.compiler.chains import Link
 from glassnet.compiler.entry import CONTEXT, IMPORTS, PY_ARRAY_NEW
 from glassnet.compiler.kernels import DECIDE
 from glassnet.compiler.machine import Machine, load_code
 from glassnet.compiler.plan import Plan, aligned, pack
+from glassnet.compiler.program import Program
 
 Array = npt.NDArray[Any]
 
@@ -54,29 +54,30 @@ def imports() -> dict[str, int]:
 
 
 class Native:
-    """A chain of dense layers as machine code.
+    """A program as machine code.
 
     forward: the kernel as it is, by addresses: (parameters, x, y, rows, scratch, flags).
     """
 
-    def __init__(self, plan: Plan, links: Sequence[Link], machine: Machine, *, cache: bool) -> None:
+    def __init__(self, plan: Plan, program: Program, machine: Machine, *, cache: bool) -> None:
         self.plan = plan
         self.machine = machine
-        self.parameters = pack(plan, links)
+        self.parameters = pack(plan, program)
         self.code = load_code(plan, machine, imports() if machine.has_entry else {}, cache=cache)
         kinds = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
         self.forward = ctypes.CFUNCTYPE(None, *kinds)(self.code.addresses["forward"])
 
-    def run(self, x: Array, y: Array, *, decide: bool = False) -> None:
-        """Compute ``y`` (rows, outputs), or int64 (rows,) when deciding, from ``x`` (rows, inputs), both C-contiguous.
+    def run(self, x: Sequence[Array], y: Sequence[Array], *, decide: bool = False) -> None:
+        """Compute the answers ``y`` from the inputs ``x``, each (rows, columns) and C-contiguous.
 
-        The GIL is released. Scratch memory belongs to the call, so calls may overlap.
+        When deciding, the only answer is int64 (rows,). uint8 is taken where there is one input and one answer. The
+        GIL is released. Scratch memory belongs to the call, so calls may overlap.
         """
         scratch = aligned(self.plan.scratch_floats)
-        flags = UINT8 * (x.dtype == np.uint8) | DECIDE * decide
-        data = (array.ctypes.data for array in (self.parameters, x, y))
-        parameters, source, target = data
-        self.forward(parameters, source, target, len(x), scratch.ctypes.data, int(flags))
+        flags = UINT8 * (x[0].dtype == np.uint8) | DECIDE * decide
+        source, target = (np.array([array.ctypes.data for array in arrays], np.uint64) for arrays in (x, y))
+        places = (source[0], target[0]) if self.plan.is_direct else (source.ctypes.data, target.ctypes.data)
+        self.forward(self.parameters.ctypes.data, *map(int, places), len(x[0]), scratch.ctypes.data, int(flags))
 
     def entry(self, fallback: Callable[..., Any], *, decide: bool, most_rows: int) -> Callable[..., Any]:
         """Return the emitted C function as a Python callable that passes to ``fallback`` what it does not take.
@@ -84,7 +85,7 @@ class Native:
         Its ``self`` is a tuple that owns all it works with, so that it may outlive this object, and the garbage
         collector sees through it.
         """
-        if not self.machine.has_entry:
+        if "call" not in self.code.addresses:
             return fallback
         fields = {
             "parameters": self.parameters.ctypes.data,

@@ -1,4 +1,4 @@
-"""The plan: what will be emitted for a chain of dense layers on a target, as data that can be printed and tested.
+"""The plan: what will be emitted for a program on a target, as data that can be printed and tested.
 
 Nothing here knows LLVM. The machine code depends on the plan alone, never on the weights, which it reads from one
 buffer that ``pack`` lays out: so one object file serves every network of the same shapes.
@@ -7,18 +7,18 @@ buffer that ``pack`` lays out: so one object file serves every network of the sa
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from glassnet.activations import Activation
-from glassnet.compiler.chains import Link
+from glassnet.compiler.frames import Frame, Span, frame
+from glassnet.compiler.program import LEAST_SEARCHED, Columns, Epilogue, Operation, Program
 from glassnet.compiler.targets import Target
-from glassnet.network import Activate, Dense
 
 # Rows of scratch and panels of weights start on cache lines of 64 bytes.
 LINE = 16
@@ -54,28 +54,13 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """An elementwise min(max(x, low), high)."""
-
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"clip({self.low:g}, {self.high:g})"
-
-
-# What is applied to the sums of a layer, in order.
-Epilogue: TypeAlias = tuple[Activation | Limits, ...]
-
-
-@dataclass(frozen=True)
 class Layer:
-    """One dense layer of the plan.
+    """A dense layer of the plan.
 
     epilogue: what is applied to the sums, in order.
 
     searches: whether its input is looked through for zeros at run time.
-    weights, bias: where the packed parameters start, in floats. input_stride, output_stride: of a row of scratch.
+    weights, bias: where the packed parameters start, in floats. output_stride: of a row of scratch.
     """
 
     inputs: int
@@ -85,7 +70,6 @@ class Layer:
     searches: bool
     bias: int
     weights: int
-    input_stride: int
     output_stride: int
 
     @property
@@ -93,16 +77,73 @@ class Layer:
         """Outputs computed, padding included."""
         return sum(panel.width * panel.count for panel in self.panels)
 
+    @property
+    def room(self) -> int:
+        """Floats that are written for one row."""
+        return self.output_stride
+
+    @property
+    def end(self) -> int:
+        """Where its parameters end."""
+        return self.weights + _padded(self.inputs * self.width)
+
     def anywhere(self) -> Layer:
         """Return this layer with its parameters at the start: what its code depends on."""
         return dataclasses.replace(self, bias=0, weights=self.weights - self.bias)
 
 
 @dataclass(frozen=True)
-class Scratch:
-    """Where things lie in scratch memory, in floats; the first buffer of rows is at the start, ``buffer`` long."""
+class Pass:
+    """An operation of the plan that is no dense layer: it goes over its values once, or a few times.
 
-    buffer: int
+    function: as in ``Operation``. reads: how many columns each source has. parameters: where each packed vector
+    starts. at: for "arrange", the column where each source goes.
+    """
+
+    function: str
+    outputs: int
+    reads: tuple[int, ...]
+    parameters: tuple[int, ...]
+    epilogue: Epilogue
+    number: float
+    at: tuple[int, ...] = ()
+
+    @property
+    def room(self) -> int:
+        """Floats that are written for one row, at most: whole vectors."""
+        return _padded(self.outputs)
+
+    @property
+    def end(self) -> int:
+        """Where its parameters end."""
+        return self.parameters[-1] + self.room if self.parameters else 0
+
+    def anywhere(self) -> Pass:
+        """Return what its code depends on."""
+        return dataclasses.replace(self, parameters=(0,) * len(self.parameters))
+
+    def __str__(self) -> str:
+        reads = ", ".join(map(str, self.reads)) or "nothing"
+        return ", ".join([f"{self.function} of {reads} → {self.outputs}", *map(str, self.epilogue)])
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An operation of the plan, and what it reads."""
+
+    work: Layer | Pass
+    sources: tuple[Columns, ...]
+
+    @property
+    def is_arrangement(self) -> bool:
+        """Whether it only puts columns side by side."""
+        return isinstance(self.work, Pass) and self.work.function == "arrange"
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Where things lie in scratch memory, in floats; the values of rows are at the start."""
+
     lists: int
     columns: int
     answer: int
@@ -111,38 +152,88 @@ class Scratch:
 
 @dataclass(frozen=True)
 class Plan:
-    """A chain of dense layers on a target.
+    """A program on a target.
 
-    block_rows: rows that go through a layer before the next layer begins. few: batches of up to this many rows
-    go row by row. turn: the first layer that is computed by columns, in groups of as many rows as a register has
-    lanes. turns_dense: whether a block goes by columns from the first layer on if its input has no zeros to skip.
+    widths: of the inputs. answers: the columns that are handed out.
+    block_rows: rows that go through an operation before the next begins. few: batches of up to this many rows
+    go row by row. turn: the first operation that is computed by columns, in groups of as many rows as a register has
+    lanes; all before it are layers. turns_dense: whether a block goes by columns from the first operation on if its
+    input has no zeros to skip.
+    single, rows, group: where values lie: of a row by itself, in floats; of the rows of a block before the turn, in
+    floats of a row; of a group, in columns. beside: the values that are made within the arrangement that reads them.
     scale, shift: how uint8 becomes float32.
     """
 
     target: Target
-    layers: tuple[Layer, ...]
+    widths: tuple[int, ...]
+    operations: tuple[Planned, ...]
+    answers: tuple[Columns, ...]
     block_rows: int
     few: int
     turn: int
     turns_dense: bool
+    single: Frame
+    rows: Frame
+    group: Frame
+    beside: frozenset[int]
     scale: float
     shift: float
 
     @property
     def inputs(self) -> int:
-        """Values in a row that goes in."""
-        return self.layers[0].inputs
+        """Values in a row of the first input."""
+        return self.widths[0]
 
     @property
     def outputs(self) -> int:
-        """Values in a row that comes out."""
-        return self.layers[-1].outputs
+        """Values in a row of the first answer."""
+        return self.answers[0].width
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether there is one input and one answer, which are passed by their addresses and not in a table."""
+        return len(self.widths) == len(self.answers) == 1
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The dense layers, in order."""
+        return tuple(each.work for each in self.operations if isinstance(each.work, Layer))
+
+    @property
+    def searched(self) -> tuple[int, ...]:
+        """The inputs that a layer before the turn looks for zeros in."""
+        early = (each.sources[0].value for each in self.operations[: self.turn] if _is_early(each, self.widths))
+        return tuple(dict.fromkeys(early))
+
+    @property
+    def staged(self) -> frozenset[int]:
+        """The inputs that a pass reads, in whole vectors, which may reach beyond a row."""
+        passes = (each for each in self.operations if isinstance(each.work, Pass))
+        return frozenset(
+            columns.value for each in passes for columns in each.sources if columns.value < len(self.widths)
+        )
+
+    def stride(self, value: int) -> int:
+        """Return the distance of rows of a value in scratch."""
+        number = value - len(self.widths)
+        return _stride(self.widths[value]) if number < 0 else self.operations[number].work.room
+
+    def ending(self, columns: Columns) -> Epilogue:
+        """Return what is applied when a row of an answer is complete: its softmax."""
+        number = columns.value - len(self.widths)
+        epilogue = self.operations[number].work.epilogue if number >= 0 else ()
+        return tuple(each for each in epilogue if isinstance(each, Activation) and not each.elementwise)
+
+    def crossing(self, number: int) -> tuple[int, ...]:
+        """Return the values that are there before an operation and are read by it or later."""
+        read = {columns.value for each in self.operations[number:] for columns in each.sources}
+        read |= {columns.value for columns in self.answers}
+        return tuple(sorted(value for value in read if value < len(self.widths) + number))
 
     @property
     def every_column(self) -> int:
         """Where the list of all columns starts, beside the packed parameters."""
-        last = self.layers[-1]
-        return last.weights + _padded(last.inputs * last.width)
+        return _end(self.operations)
 
     @property
     def parameter_floats(self) -> int:
@@ -151,36 +242,40 @@ class Plan:
 
     @property
     def column_floats(self) -> int:
-        """Size of one of the two buffers of columns, for a group."""
-        if self.turn == len(self.layers) and not self.turns_dense:
-            return 0
-        layers = self.layers[0 if self.turns_dense else self.turn :]
-        return self.target.lanes * max(max(layer.inputs, layer.outputs) for layer in layers)
+        """Size of the columns of a group."""
+        return self.target.lanes * self.group.size
 
-    def scratch(self, rows: int, tile_rows: int) -> Scratch:
-        """Return the layout of scratch memory for blocks of ``rows``."""
-        buffer = rows * max(max(layer.input_stride, layer.output_stride) for layer in self.layers)
-        searched = max((list_floats(layer.inputs) for layer in self.layers if layer.searches), default=0)
-        columns = 2 * buffer + searched * (rows // tile_rows)
-        answer = end = columns + (2 * self.column_floats if rows > 1 else 0)
-        if answer > columns:
-            end += max(self.target.lanes * max(self.outputs, 2), 2 * buffer // rows)
-        return Scratch(buffer, 2 * buffer, columns, answer, end)
+    @property
+    def list_floats(self) -> int:
+        """Size of the list of a tile's live columns."""
+        return max((list_floats(layer.inputs) for layer in self.layers if layer.searches), default=0)
+
+    @property
+    def scratch(self) -> Scratch:
+        """The layout of scratch memory for blocks."""
+        tiles = self.block_rows // self.target.rows
+        lists = self.block_rows * self.rows.size
+        columns = lists + max(1, len(self.searched)) * tiles * self.list_floats
+        answer = end = columns + self.column_floats
+        if answer > columns:  # a group with empty places, or a row by itself
+            end += max(self.target.lanes * sum(max(each.width, 2) for each in self.answers), self.single.size)
+        return Scratch(lists, columns, answer, end)
 
     @property
     def scratch_floats(self) -> int:
         """Scratch memory one call needs."""
-        return self.scratch(self.block_rows, self.target.rows).end
+        return self.scratch.end
 
     @property
     def few_scratch_floats(self) -> int:
-        """Scratch memory a call with few rows needs."""
-        return self.scratch(1, 1).end
+        """Scratch memory a call with few rows needs: the values of a row, then a list."""
+        return self.single.size + self.list_floats
 
     @property
     def multiplications(self) -> int:
-        """Multiplications for one dense row, padding not counted."""
-        return sum(layer.inputs * layer.outputs for layer in self.layers)
+        """Multiplications for one dense row, padding not counted; a pass counts as one for each column."""
+        passes = (each.work.outputs for each in self.operations if isinstance(each.work, Pass))
+        return max(1, sum(layer.inputs * layer.outputs for layer in self.layers) + sum(passes))
 
     def describe(self) -> str:
         """Return the plan as a table for people."""
@@ -190,63 +285,174 @@ class Plan:
         ]
         if self.turns_dense:
             lines[0] += "; all layers by columns where there are no zeros to skip"
-        for number, layer in enumerate(self.layers, 1):
+        layers = 0
+        for number, each in enumerate(self.operations, 1):
+            form = ", by columns" if number > self.turn else ""
+            if isinstance(each.work, Pass):
+                lines.append(f"{each.work}{form}")
+                continue
+            layer, layers = each.work, layers + 1
             panels = " + ".join(f"{panel.count} × [{' '.join(map(str, panel.widths))}]" for panel in layer.panels)
             zeros = ", skips zeros" if layer.searches and number <= self.turn else ""
             after = ", ".join(map(str, layer.epilogue)) or "identity"
-            form = ", by columns" if number > self.turn else ""
-            lines.append(f"layer {number}: {layer.inputs} → {layer.outputs} {after}, panels {panels}{zeros}{form}")
+            lines.append(f"layer {layers}: {layer.inputs} → {layer.outputs} {after}, panels {panels}{zeros}{form}")
         return "\n".join(lines)
 
 
-def make_plan(
-    links: Sequence[Link],
-    target: Target,
-    *,
-    scale: float = 1.0,
-    shift: float = 0.0,
-) -> Plan:
-    """Plan the code for a chain of dense layers.
-
-    scale, shift: how uint8 input becomes float32.
-    """
-    planned: list[Layer] = []
-    at = 0
-    for link in links:
-        layer = link.layer
-        panels = _panels(layer.outputs, target)
-        width = sum(panel.width * panel.count for panel in panels)
-        before = planned[-1] if planned else None
-        planned.append(
-            Layer(
-                inputs=layer.inputs,
-                outputs=layer.outputs,
-                epilogue=_epilogue(link),
-                panels=panels,
-                searches=layer.inputs >= LINE and (before is None or _gives_zeros(before)) and _is_finite(layer),
-                bias=at,
-                weights=at + _padded(width),
-                input_stride=before.output_stride if before else _stride(layer.inputs),
-                output_stride=_stride(width),
-            )
+def make_plan(program: Program, target: Target) -> Plan:
+    """Plan the code for a program."""
+    inputs = len(program.widths)
+    planned: list[Planned] = []
+    for operation in program.operations:
+        work = _planned(operation, planned, inputs, target, _end(planned))
+        planned.append(Planned(work, operation.sources))
+    at = _end(planned)
+    layers = [each.work for each in planned if isinstance(each.work, Layer)]
+    if program.is_chain:
+        turn = _turn(layers, target, first=1 if layers[0].searches else 0)
+        turns_dense = layers[0].searches and _turn(layers, target, first=0) == 0
+    else:
+        turn = next(
+            (number for number, each in enumerate(planned) if not _is_early(each, program.widths)), len(planned)
         )
-        at = planned[-1].weights + _padded(layer.inputs * width)
-    turn = _turn(planned, target, first=1 if planned[0].searches else 0)
+        turns_dense = turn > 0
     # Blocks are single groups then, which would read large weights too often.
-    turns_dense = planned[0].searches and at <= CACHED_WEIGHTS and _turn(planned, target, first=0) == 0
-    widest = max(max(layer.input_stride, layer.output_stride) for layer in planned)
-    rows = MOST_ROWS if at > CACHED_WEIGHTS else min(MOST_ROWS, BUFFER_FLOATS // widest)
-    unit = target.rows if turn == len(planned) and not turns_dense else target.lanes
-    return Plan(
+    turns_dense = turns_dense and at <= CACHED_WEIGHTS
+    strides = [*(_stride(width) for width in program.widths), *(each.work.room for each in planned)]
+    rows = MOST_ROWS if at > CACHED_WEIGHTS else min(MOST_ROWS, BUFFER_FLOATS // max(strides))
+    unit = target.rows if 0 < turn == len(planned) and not turns_dense else target.lanes
+    plan = Plan(
         target=target,
-        layers=tuple(planned),
+        widths=program.widths,
+        operations=tuple(planned),
+        answers=program.outputs,
         block_rows=unit if turns_dense else max(1, rows // unit) * unit,
         few=FEW_ROWS,
         turn=turn,
         turns_dense=turns_dense,
-        scale=scale,
-        shift=shift,
+        single=Frame(),
+        rows=Frame(),
+        group=Frame(),
+        beside=frozenset(),
+        scale=program.scale,
+        shift=program.shift,
     )
+    return placed(plan)
+
+
+def _planned(operation: Operation, before: Sequence[Planned], inputs: int, target: Target, at: int) -> Layer | Pass:
+    """Return how an operation is carried out whose parameters start ``at``."""
+    if operation.function == "dense":
+        weights, _ = operation.arrays
+        panels = _panels(operation.width, target)
+        width = sum(panel.width * panel.count for panel in panels)
+        source = operation.sources[0].value
+        sparse = source < inputs or _gives_zeros(before[source - inputs].work)
+        return Layer(
+            inputs=weights.shape[0],
+            outputs=operation.width,
+            epilogue=operation.epilogue,
+            panels=panels,
+            searches=weights.shape[0] >= LEAST_SEARCHED
+            and sparse
+            and bool(np.isfinite(weights).all()),  # 0 · w is 0 for these
+            bias=at,
+            weights=at + _padded(width),
+            output_stride=_stride(width),
+        )
+    room = _padded(operation.width)
+    reads = tuple(columns.width for columns in operation.sources)
+    return Pass(
+        function=operation.function,
+        outputs=operation.width,
+        reads=reads,
+        parameters=tuple(at + room * number for number in range(len(operation.arrays))),
+        epilogue=operation.epilogue,
+        number=operation.number,
+        at=tuple(itertools.accumulate((0, *reads[:-1]))) if operation.function == "arrange" else (),
+    )
+
+
+def _is_early(each: Planned, widths: Sequence[int]) -> bool:
+    """Return whether an operation is a layer that looks for zeros in an input, all of it."""
+    inputs = [(Columns(number, 0, width),) for number, width in enumerate(widths)]
+    return isinstance(each.work, Layer) and each.work.searches and each.sources in inputs
+
+
+def _end(operations: Sequence[Planned]) -> int:
+    """Return where the parameters of operations end."""
+    return max((each.work.end for each in operations), default=0)
+
+
+def placed(plan: Plan) -> Plan:
+    """Return a plan with the places of its values, which depend on its turn."""
+    inputs, count = len(plan.widths), len(plan.widths) + len(plan.operations)
+    widths = [*plan.widths, *(each.work.outputs for each in plan.operations)]
+    first = 0 if plan.turns_dense else plan.turn
+    grouped = [*plan.crossing(first), *range(inputs + first, count)] if first < len(plan.operations) else []
+    beside = _beside(plan)
+    single = _framed(plan, range(count), plan.stride, beside)
+    return dataclasses.replace(
+        plan,
+        # What reads whole vectors may look beyond the last value.
+        single=dataclasses.replace(single, size=_padded(single.size) + LINE),
+        rows=_framed(plan, range(inputs + plan.turn), plan.stride, beside, lasting=plan.crossing(plan.turn)),
+        group=_framed(plan, grouped, widths.__getitem__, beside),
+        beside=frozenset(beside),
+    )
+
+
+def _beside(plan: Plan) -> dict[int, tuple[int, int]]:
+    """Return the values that are made within the arrangement that reads them: its value, and their first column there.
+
+    Those of operations from the turn on, in the order of the columns: what is written for a row may reach beyond it,
+    into what is not made yet.
+    """
+    inputs = len(plan.widths)
+    found: dict[int, tuple[int, int]] = {}
+    for number, arrangement in enumerate(plan.operations):
+        if not arrangement.is_arrangement:
+            continue
+        assert isinstance(arrangement.work, Pass)
+        last = plan.turn - 1
+        names = [columns.value for columns in arrangement.sources]
+        for columns, at in zip(arrangement.sources, arrangement.work.at, strict=True):
+            made = columns.value - inputs
+            if made <= last or columns.value in found or names.count(columns.value) > 1:
+                continue
+            before = plan.operations[made]
+            if not before.is_arrangement and columns.width == before.work.outputs:
+                found[columns.value] = (inputs + number, at)
+                last = made
+    return found
+
+
+def _framed(
+    plan: Plan,
+    values: Collection[int],
+    room: Callable[[int], int],
+    beside: Mapping[int, tuple[int, int]],
+    lasting: Collection[int] = (),
+) -> Frame:
+    """Place some values, those that are ``lasting`` for ever."""
+    inputs, end = len(plan.widths), len(plan.operations)
+    born = [*([-1] * inputs), *range(end)]
+    dies = list(born)
+    for number, each in enumerate(plan.operations):
+        for columns in each.sources:
+            dies[columns.value] = number
+    for value in (*lasting, *(columns.value for columns in plan.answers)):
+        dies[value] = end
+    # A value that is made within another takes no place of its own, and the other is there as long as it is.
+    wanted = {value: room(value) for value in values if value not in beside}
+    for value in values:
+        if value in beside:
+            around, at = beside[value]
+            wanted[around] = max(wanted[around], at + room(value))
+            born[around], dies[around] = min(born[around], born[value]), max(dies[around], dies[value])
+    found = frame(len(dies), [Span(value, wanted[value], born[value], dies[value]) for value in wanted])
+    within = {value: found.place(around) + at for value, (around, at) in beside.items() if value in values}
+    return Frame(tuple(within.get(value, at) for value, at in enumerate(found.at)), found.size)
 
 
 def _turn(layers: Sequence[Layer], target: Target, first: int) -> int:
@@ -279,21 +485,11 @@ def list_floats(inputs: int) -> int:
     return 2 * LINE + _padded(inputs)
 
 
-def _epilogue(link: Link) -> Epilogue:
-    after = tuple(step.activation if isinstance(step, Activate) else Limits(step.low, step.high) for step in link.after)
-    return tuple(each for each in (link.layer.activation, *after) if str(each) != "identity")
+def _gives_zeros(work: Layer | Pass) -> bool:
+    return any(isinstance(each, Activation) and each.name in SPARSE for each in work.epilogue)
 
 
-def _gives_zeros(layer: Layer) -> bool:
-    return any(isinstance(each, Activation) and each.name in SPARSE for each in layer.epilogue)
-
-
-def _is_finite(layer: Dense) -> bool:
-    """Return whether zeros may be skipped: 0 · w is 0 for finite w only."""
-    return bool(np.isfinite(layer.weights).all())
-
-
-def pack(plan: Plan, links: Sequence[Link]) -> npt.NDArray[np.float32]:
+def pack(plan: Plan, program: Program) -> npt.NDArray[np.float32]:
     """Lay the parameters out as the plan says: for each layer the bias, then panel by panel ``(inputs, width)``.
 
     Behind them the numbers of all columns are listed, for layers that search. Padding is zero. A bias of -0 becomes
@@ -302,18 +498,26 @@ def pack(plan: Plan, links: Sequence[Link]) -> npt.NDArray[np.float32]:
     packed = aligned(plan.parameter_floats)
     columns = packed[plan.every_column :].view(np.int32)
     columns[:] = np.arange(columns.size)
-    for layer, planned in zip((link.layer for link in links), plan.layers, strict=True):
-        weights = np.zeros((layer.inputs, planned.width), np.float32)
-        weights[:, : layer.outputs] = layer.weights
-        packed[planned.bias : planned.bias + layer.outputs] = layer.bias + np.float32(0)
-        column, at = 0, planned.weights
-        for panel in planned.panels:
-            for _ in range(panel.count):
-                size = layer.inputs * panel.width
-                packed[at : at + size].reshape(layer.inputs, panel.width)[:] = weights[:, column : column + panel.width]
-                column, at = column + panel.width, at + size
+    for operation, planned in zip(program.operations, plan.operations, strict=True):
+        if isinstance(planned.work, Layer):
+            _pack_layer(packed, operation.arrays, planned.work)
+            continue
+        for vector, start in zip(operation.arrays, planned.work.parameters, strict=True):
+            packed[start : start + vector.size] = vector
     packed.flags.writeable = False
     return packed
+
+
+def _pack_layer(packed: npt.NDArray[np.float32], arrays: Sequence[npt.NDArray[np.float32]], planned: Layer) -> None:
+    weights = np.zeros((planned.inputs, planned.width), np.float32)
+    weights[:, : planned.outputs] = arrays[0]
+    packed[planned.bias : planned.bias + planned.outputs] = arrays[1] + np.float32(0)
+    column, at = 0, planned.weights
+    for panel in planned.panels:
+        for _ in range(panel.count):
+            size = planned.inputs * panel.width
+            packed[at : at + size].reshape(planned.inputs, panel.width)[:] = weights[:, column : column + panel.width]
+            column, at = column + panel.width, at + size
 
 
 def _panels(outputs: int, target: Target) -> tuple[Panel, ...]:

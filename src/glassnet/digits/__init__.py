@@ -20,24 +20,30 @@ from glassnet.digits.augment import (
     Occlusion,
     Stroke,
 )
-from glassnet.digits.models import MODELS, load_model
-from glassnet.digits.nondigits import NON_DIGITS, NonDigits
+from glassnet.digits.judge import Judgement, calibration_error, doubt, doubt_at, judge, risk_coverage
+from glassnet.digits.models import MODELS, load_model, model_cards
+from glassnet.digits.nondigits import NON_DIGITS, NONE, NonDigits
 from glassnet.digits.picture import read_picture
 from glassnet.digits.prepare import Step, prepare, prepare_steps
-from glassnet.digits.recipe import NotDigits, Recipe, make_recipe, read_recipe
-from glassnet.digits.recognise import Recognition, recognise
+from glassnet.digits.recipe import NotDigits, Recipe
+from glassnet.digits.recipe_toml import make_recipe, read_recipe
+from glassnet.digits.recognise import Recognition, recognise, recognise_prepared
+from glassnet.digits.trials import TRIALS, tried
 from glassnet.digits.tune import Reading, Tuning, tune
 
 __all__ = [
     "DISTORTIONS",
     "MODELS",
+    "NONE",
     "NON_DIGITS",
+    "TRIALS",
     "Affine",
     "Augmentation",
     "Blur",
     "Contrast",
     "Distortion",
     "Elastic",
+    "Judgement",
     "Noise",
     "NonDigits",
     "NotDigits",
@@ -48,12 +54,20 @@ __all__ = [
     "Step",
     "Stroke",
     "Tuning",
+    "calibration_error",
+    "doubt",
+    "doubt_at",
+    "judge",
     "load_model",
     "make_recipe",
+    "model_cards",
     "prepare",
     "prepare_steps",
     "read_picture",
     "read_recipe",
     "recognise",
+    "recognise_prepared",
+    "risk_coverage",
+    "tried",
     "tune",
 ]

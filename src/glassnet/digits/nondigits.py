@@ -27,6 +27,8 @@ from glassnet.errors import OptionError, ShapeError
 # Draws one picture of any size, ink bright on 0; the pictures of digits are there to be cut up.
 Draw: TypeAlias = Callable[[np.random.Generator, Array | None], Array]
 
+NONE = "none"  # the label of what is no digit
+
 CANVAS = 64
 _TRIES = 20
 _STRAIGHT = 20  # a stroke is straight whose ink varies so many times more along it than across it
@@ -227,8 +229,8 @@ OF_DIGITS = frozenset({"piece", "pair", "overlaid"})
 class NonDigits:
     """Makes pictures that are no digits: ``NonDigits(kinds)(count, generator)`` returns (count, 28, 28) of uint8.
 
-    kinds: names in ``NON_DIGITS``, each as likely; left out, all that are possible without other libraries. digits: pictures (n, 28, 28) of
-    uint8 to cut up and put together, for the kinds that are made of digits.
+    kinds: names in ``NON_DIGITS``, each as likely; left out, all that are possible without other libraries. digits:
+    pictures (n, 28, 28) of uint8 to cut up and put together, for the kinds that are made of digits.
     """
 
     kinds: tuple[str, ...] = ()

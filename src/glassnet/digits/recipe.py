@@ -1,54 +1,25 @@
-"""Recipes: everything that decides how a digit network is trained, as a table that can be kept beside it.
-
-    layers = [50, 100]              # hidden neurons; 784 before, 10 after
-    activation = "relu"
-    epochs = 30
-    average = 0.999
-
-    [loss]
-    kind = "cross_entropy"
-    smoothing = 0.05
-
-    [optimizer]
-    kind = "adamw"
-    rate = { kind = "one_cycle", peak = 0.003 }
-
-    [[augment]]
-    kind = "affine"
-    turn_degrees = 12
-
-A ``kind`` is a name in the tables of losses, optimizers, schedules and distortions; the other keys beside it are that
-choice's own options. What is left out has its default; a key that is not known is refused, with the nearest that is.
-"""
+"""Recipes: everything that decides how a digit network is trained; ``recipe_toml`` reads them from files."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import json
 import os
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, TypeAlias
 
 import numpy as np
 
-from glassnet import formats
 from glassnet.activations import Array
-from glassnet.digits.augment import DISTORTIONS, Augmentation, Distortion
-from glassnet.digits.models import MODELS, load_model
-from glassnet.digits.nondigits import NonDigits
-from glassnet.errors import FileFormatError, MissingFileError, OptionError
-from glassnet.network import Input, Label, Network
+from glassnet.digits.augment import Augmentation, Distortion
+from glassnet.digits.finish import calibrated, centred, expecting
+from glassnet.digits.nondigits import NONE, NonDigits
+from glassnet.errors import OptionError, ShapeError
+from glassnet.network import Input, Label, Network, committee
 from glassnet.training import (
-    LOSSES,
-    OPTIMIZERS,
-    SCHEDULES,
     Adam,
     CrossEntropy,
+    Epoch,
     Examples,
     Loss,
     Mixed,
@@ -60,34 +31,36 @@ from glassnet.training import (
     initialise,
     train,
 )
-from glassnet.training.options import BELOW_1, check, real, whole
+from glassnet.training.options import BETWEEN, check, real, whole
 from glassnet.training.rows import split
 from glassnet.training.stream import Change
 
-Table: TypeAlias = Mapping[str, Any]
-
-PIXELS = 784
+SIDE = 28
+PIXELS = SIDE * SIDE
 CLASSES = 10
-NONE = "none"  # the label of what is no digit
 
 
 @dataclass(frozen=True)
 class NotDigits:
     """What is mixed in that is no digit: ``share`` of each batch.
 
-    answer: what the network is to say to it: "none", an eleventh answer of its own; or "unsure", every digit as likely.
     kinds: names in ``NON_DIGITS``; left out, all that need no other library. count: how many are drawn at the start;
-    they are distorted as the digits are, anew in each epoch.
+    they are distorted as the digits are, anew in each epoch. answer: what the network is to say to it: "none", an
+    eleventh answer of its own; or "unsure", every digit as likely. expected: the share of what the network will be
+    shown that is no digit, where it is another one than in training; "none" is made as much less likely.
     """
 
-    answer: str = "none"
     share: float = 0.1
     kinds: tuple[str, ...] = ()
     count: int = 20_000
+    answer: str = NONE
+    expected: float | None = None
 
     def __post_init__(self) -> None:
         check(self)
         whole("NotDigits: count", self.count, 1)
+        if self.expected is not None:
+            real("NotDigits: expected", self.expected, BETWEEN)
         if self.answer not in (NONE, "unsure"):
             raise OptionError(f'NotDigits: answer must be "{NONE}" or "unsure", found {self.answer!r}')
 
@@ -107,7 +80,9 @@ class Recipe:
     layers: neurons of each hidden layer. dropout, normalise: of the hidden layers, as in ``initialise``. augment: what
     is done to the pictures, anew in each epoch. not_digits: what is mixed in. mixup: the alpha of ``Mixup``. average,
     epochs, batch_size, seed, patience, workers: as in ``train``. hold_out: the share of the pictures by which the best
-    epoch is chosen; 0: none, and the last epoch is kept.
+    epoch is chosen; 0: none, and the last epoch is kept. members: so many networks, with seeds two apart, answer
+    together. calibrate: so many of the last pictures are not trained on; the probabilities are fitted to them,
+    as they are and distorted. half: to be saved in half precision.
     """
 
     layers: tuple[int, ...] = (50, 100)
@@ -126,6 +101,9 @@ class Recipe:
     hold_out: float = 0.1
     patience: int | None = None
     workers: int = 0
+    members: int = 1
+    calibrate: int = 0
+    half: bool = False
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -133,8 +111,13 @@ class Recipe:
         digits: tuple[Label, ...] = tuple(range(CLASSES))
         return (*digits, NONE) if self.not_digits is not None and self.not_digits.answer == NONE else digits
 
+    @property
+    def change(self) -> Change | None:
+        """What is done to the pictures of a batch."""
+        return Augmentation(self.augment) if self.augment else None
+
     def start(self) -> Network:
-        """Return the network before training, reading raw pixels."""
+        """Return the network, or the first member, before training, reading raw pixels."""
         network = initialise(
             (PIXELS, *self.layers, len(self.labels)),
             hidden=self.activation,
@@ -152,16 +135,64 @@ class Recipe:
         checkpoint: str | os.PathLike[str] | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Training:
-        """Return the network trained on pictures (n, 28, 28) of uint8, as ``prepare`` makes them, and its history."""
+        """Return the network trained on pictures (n, 28, 28) of uint8, as ``prepare`` makes them, and its history.
+
+        With members the history is theirs, one after the other, and so are the checkpoints; see ``checkpoints``.
+        """
+        if self.calibrate >= len(labels):
+            raise ShapeError(f"calibrate: {self.calibrate} pictures are to be kept, and there are {len(labels)}")
+        count = len(labels) - self.calibrate
+        known, kept = (pictures[:count], labels[:count]), (pictures[count:], labels[count:])
+        trained = [
+            member.train_one(*known, checkpoint=place, progress=progress and _nth(number, self.members, progress))
+            for number, (member, place) in enumerate(zip(self._each(), self.checkpoints(checkpoint), strict=True))
+        ]
+        networks = [centred(training.network) for training in trained]
+        network = networks[0] if len(networks) == 1 else committee(networks)
+        if self.calibrate:
+            network = calibrated(network, *self._with_distorted(*kept))
+        if NONE in self.labels and self.not_digits and self.not_digits.expected:
+            network = expecting(network, NONE, self.not_digits.expected, trained_with=self.not_digits.share)
+        return Training(network, tuple(_one_after_the_other(trained)))
+
+    def checkpoints(self, path: str | os.PathLike[str] | None) -> list[Path | None]:
+        """Return where the checkpoint of each member is kept: at ``path``, with the member's number where it is one."""
+        if path is None:
+            return [None] * self.members
+        place = Path(path)
+        return [
+            place if self.members == 1 else place.with_name(f"{place.stem}-{number + 1}{place.suffix}")
+            for number in range(self.members)
+        ]
+
+    def _each(self) -> Iterator[Recipe]:
+        for number in range(self.members):
+            yield dataclasses.replace(self, seed=self.seed + 2 * number)
+
+    def _with_distorted(self, pictures: Array, labels: Array) -> tuple[Array, Array]:
+        """Return pictures and, where the recipe distorts any, the same distorted."""
+        if self.change is None:
+            return pictures, labels
+        distorted = self.change(pictures.reshape(-1, SIDE, SIDE), np.random.Generator(np.random.PCG64((self.seed, 2))))
+        return np.concatenate([pictures.reshape(distorted.shape), distorted]), np.concatenate([labels, labels])
+
+    def train_one(
+        self,
+        pictures: Array,
+        labels: Array,
+        *,
+        checkpoint: Path | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Training:
+        """Return one member, trained on all the pictures, as ``train`` leaves it."""
         validation = None
         if self.hold_out:
             kept, held_out = split(len(labels), self.hold_out, self.seed)
             validation = (pictures[held_out], labels[held_out])
             pictures, labels = pictures[kept], labels[kept]
-        change = Augmentation(self.augment) if self.augment else None
-        stream: Stream = Examples(pictures, labels, change=change)
+        stream: Stream = Examples(pictures, labels, change=self.change)
         if self.not_digits is not None:
-            others = self.not_digits.stream(pictures, self.seed, change)
+            others = self.not_digits.stream(pictures, self.seed, self.change)
             stream = Mixed(stream, others, self.not_digits.share)
         return train(
             self.start(),
@@ -180,130 +211,27 @@ class Recipe:
         )
 
 
-def read_table(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what a TOML file says; raises MissingFileError or FileFormatError."""
-    try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
-    except FileNotFoundError:
-        raise MissingFileError(f"reading {path}: there is no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"reading {path}: not a recipe in TOML: {error}") from None
+def _nth(member: int, members: int, progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Return what a member's training is to tell, for all of them to look like one run."""
 
-
-def read_recipe(path: str | os.PathLike[str]) -> Recipe:
-    """Return the recipe in a TOML file. A teacher is looked for beside the file."""
-    return make_recipe(read_table(path), where=str(path), folder=Path(path).parent)
-
-
-def make_recipe(table: Table, *, where: str = "recipe", folder: Path | None = None) -> Recipe:
-    """Return the recipe that a table describes; raises OptionError, naming what in ``where`` it is about."""
-    known = {entry.name for entry in dataclasses.fields(Recipe)}
-    _refuse_unknown(table, known, where)
-    chosen = dict(table)
-    for name, choices in _CHOICES.items():
-        if name in chosen:
-            chosen[name] = _choice(chosen[name], choices, f"{where}: {name}", folder)
-    if "augment" in chosen:
-        steps = _typed(chosen["augment"], list, f"{where}: augment", "a list of tables: [[augment]]")
-        chosen["augment"] = tuple(
-            _choice(step, ("distortion", DISTORTIONS), f"{where}: augment", folder) for step in steps
-        )
-    if "not_digits" in chosen:
-        options = _typed(chosen["not_digits"], dict, f"{where}: not_digits", "a table: [not_digits]")
-        chosen["not_digits"] = _choice(
-            {"kind": "not_digits", **options}, ("", {"not_digits": NotDigits}), f"{where}: not_digits", folder
-        )
-    if "layers" in chosen:
-        layers = _typed(chosen["layers"], list, f"{where}: layers", "a list of numbers such as [50, 100]")
-        chosen["layers"] = tuple(whole(f"{where}: layers", size, 1) for size in layers)
-    for name, kind, what in (("activation", str, "a text"), ("normalise", bool, "true or false")):
-        if name in chosen:
-            _typed(chosen[name], kind, f"{where}: {name}", what)
-    for name in ("hold_out", "dropout"):
-        real(f"{where}: {name}", chosen.get(name, 0.0), BELOW_1)
-    return Recipe(**chosen)
-
-
-# Key of a recipe → what is chosen there, and from which table.
-_CHOICES: Mapping[str, tuple[str, Mapping[str, type]]] = MappingProxyType(
-    {"loss": ("loss", LOSSES), "optimizer": ("optimizer", OPTIMIZERS)}
-)
-# Option of a choice → the same, for options that are choices themselves.
-_INNER: Mapping[str, tuple[str, Mapping[str, type]]] = MappingProxyType(
-    {
-        "rate": ("schedule", SCHEDULES),
-        "then": ("schedule", SCHEDULES),
-        "labels": ("loss", MappingProxyType({"cross_entropy": CrossEntropy})),
-    }
-)
-
-
-def _choice(given: Any, choices: tuple[str, Mapping[str, type]], where: str, folder: Path | None) -> Any:
-    """Return the object that a table with a ``kind`` describes."""
-    what, table = choices
-    options = dict(_typed(given, dict, where, f'a table with a kind: {{ kind = "{next(iter(table))}" }}'))
-    name = options.pop("kind", None)
-    if name not in table:
-        found = f"unknown {what} {name!r}" if name is not None else f"{where}: a kind is missing"
-        raise OptionError(found, hint=f"one of {', '.join(table)}")
-    fields = {entry.name: entry for entry in dataclasses.fields(table[name]) if entry.init}
-    _refuse_unknown(options, set(fields), f"{where} ({name})")
-    for key, value in options.items():
-        if key == "teacher":
-            options[key] = _teacher(value, where, folder)
-        elif isinstance(value, dict) and key in _INNER:
-            options[key] = _choice(value, _INNER[key], f"{where}: {key}", folder)
-        elif isinstance(value, list):
-            options[key] = tuple(value)
-    missing = [key for key, entry in fields.items() if key not in options and entry.default is dataclasses.MISSING]
-    if missing:
-        raise OptionError(f"{where} ({name}): {missing[0]!r} is missing")
-    try:
-        return table[name](**options)
-    except TypeError as error:  # a text where numbers are compared
-        raise OptionError(f"{where} ({name}): {error}") from None
-
-
-def _teacher(given: Any, where: str, folder: Path | None) -> Network:
-    name = _typed(given, str, f"{where}: teacher", "the name of a shipped model or a file")
-    return load_model(name) if name in MODELS else formats.load((folder or Path()) / name)
-
-
-def _typed(value: Any, kind: type, where: str, what: str) -> Any:
-    if not isinstance(value, kind):
-        raise OptionError(f"{where}: expected {what}, found {value!r}")
-    return value
-
-
-def _refuse_unknown(table: Table, known: set[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            [nearest] = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.0) or ["kind"]
-            raise OptionError(
-                f"{where}: there is no option {key!r}; the nearest is {nearest!r}",
-                hint=f"known here: {', '.join(sorted(known))}",
+    def tell(now: Progress) -> None:
+        pace = now.seconds_left / max(1, now.batches * (now.epochs - now.epoch + 1) - now.batch)
+        others = pace * now.batches * now.epochs * (members - member - 1)
+        progress(
+            dataclasses.replace(
+                now,
+                epoch=now.epoch + member * now.epochs,
+                epochs=now.epochs * members,
+                seconds_left=now.seconds_left + others,
             )
+        )
+
+    return tell
 
 
-def toml(table: Table) -> str:
-    """Return a table as TOML, in one line for each key; None is left out.
-
-    >>> print(toml({"epochs": 3, "loss": {"kind": "cross_entropy"}, "augment": [{"kind": "blur"}]}), end="")
-    epochs = 3
-    loss = { kind = "cross_entropy" }
-    augment = [{ kind = "blur" }]
-    """
-    return "".join(f"{key} = {_toml(value)}\n" for key, value in table.items() if value is not None)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{key} = {_toml(item)}" for key, item in value.items() if item is not None)
-        return f"{{ {inner} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    # JSON's texts are TOML's, but for the one character that TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)
+def _one_after_the_other(trained: list[Training]) -> Iterator[Epoch]:
+    before = 0
+    for training in trained:
+        for epoch in training.history:
+            yield dataclasses.replace(epoch, epoch=before + epoch.epoch)
+        before += len(training.history)

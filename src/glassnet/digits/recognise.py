@@ -50,17 +50,26 @@ def recognise(picture: Source, network: Classifier | None = None) -> Recognition
     where the network is no classifier of 28 × 28 pixels.
     """
     network = load_model() if network is None else network
-    if network.labels is None:
-        raise GraphError("recognising a picture: the network answers values, expected one with labels")
-    if len(network.inputs) != 1 or network.inputs[0].shape not in _ROWS:
-        shapes = ", ".join(str(given.shape) for given in network.inputs)
-        raise ShapeError(f"recognising a picture: the network reads rows of shape {shapes}, expected (784,)")
-    prepared = prepare(picture)
+    _refuse_others(network)
+    return recognise_prepared(prepare(picture), network)
+
+
+def recognise_prepared(prepared: Array, network: Classifier) -> Recognition:
+    """Return what ``network`` takes a digit for that is prepared already, (28, 28) as MNIST has it; raises as above."""
+    _refuse_others(network)
     probabilities = network(prepared.reshape(network.inputs[0].shape))
     label = network.decide(probabilities).tolist()
     if probabilities.size == 1:  # the probability of the second of two labels
         probabilities = np.concatenate([1 - probabilities, probabilities])
     return Recognition(label, float(probabilities.max()), probabilities, prepared)
+
+
+def _refuse_others(network: Classifier) -> None:
+    if network.labels is None:
+        raise GraphError("recognising a picture: the network answers values, expected one with labels")
+    if len(network.inputs) != 1 or network.inputs[0].shape not in _ROWS:
+        shapes = ", ".join(str(given.shape) for given in network.inputs)
+        raise ShapeError(f"recognising a picture: the network reads rows of shape {shapes}, expected (784,)")
 
 
 _ROWS = ((SIDE * SIDE,), (SIDE, SIDE), (1, SIDE, SIDE))

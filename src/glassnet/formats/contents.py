@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from glassnet.errors import FileFormatError, MissingFileError, UnsafeFileError
+from glassnet.errors import FileFormatError, MissingFileError, OptionError, UnsafeFileError
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
@@ -117,6 +117,15 @@ def plain_array(data: memoryview | bytes, dtype: np.dtype[Any], shape: Sequence[
         raise FileFormatError(f"{asked} needs {shown(needed)} bytes, found {len(data)}")
     flat = np.frombuffer(data, dtype)
     return flat.reshape(sizes[::-1]).T if by_columns else flat.reshape(sizes)
+
+
+def half(array: Array) -> Array:
+    """Return floats in half precision, 11 bits of 24; raise OptionError where one is too large for it."""
+    with np.errstate(over="ignore"):
+        halves = array.astype(np.float16)
+    if not np.isfinite(halves).all():
+        raise OptionError(f"half precision ends at 65,504, and a parameter is {np.abs(array).max():g}")
+    return halves
 
 
 def widened_bfloat16(bits: Array) -> Array:

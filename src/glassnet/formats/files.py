@@ -107,11 +107,12 @@ def _read(place: Path, weights: _Path | None) -> Contents:
     return entry.read_pair(place, Path(weights))
 
 
-def save(network: Network, path: _Path) -> None:
+def save(network: Network, path: _Path, *, half: bool = False) -> None:
     """Write ``network`` to ``path`` in the format of its suffix, at once or not at all.
 
-    Raises OptionError for an unknown suffix, and for a network that a .pkl cannot hold; ParametersError for one
-    that could not be read back, such as one with NaN among its weights.
+    half: round the parameters to half precision, which halves the file; they are float32 again when loaded. Raises
+    OptionError for an unknown suffix, for a network that a .pkl cannot hold, and for half where the format has none;
+    ParametersError for one that could not be read back, such as one with NaN among its weights.
     """
     given: object = network  # not always what the signature asks for
     if not isinstance(given, Network):
@@ -124,7 +125,10 @@ def save(network: Network, path: _Path) -> None:
     with _place_in_errors(f"writing {path}"):
         wanted = format_to_write(place)
         assemble(describe(network))
-        content = wanted.write(network)
+        write = wanted.write_half if half else wanted.write
+        if write is None:
+            raise OptionError(f"a {wanted.name} file has no half precision", hint="a .safetensors file has")
+        content = write(network)
         with replacing(place) as file:
             file.write(content)
 

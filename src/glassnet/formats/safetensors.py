@@ -8,7 +8,7 @@ format asks for: https://github.com/huggingface/safetensors#format
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from glassnet.formats.contents import (
     MOST_ARRAYS,
     Contents,
     file_data,
+    half,
     parsed_json,
     plain_array,
     plain_dtype,
@@ -66,7 +67,16 @@ def read(path: Path) -> Contents:
 
 def write(network: Network) -> bytes:
     """Return header and tensors, with the description among the metadata."""
+    return _written(describe(network))
+
+
+def write_half(network: Network) -> bytes:
+    """Return the same with every array in half precision; the description stays as it is."""
     contents = describe(network)
+    return _written(replace(contents, arrays={name: half(array) for name, array in contents.arrays.items()}))
+
+
+def _written(contents: Contents) -> bytes:
     return save(dict(contents.arrays), metadata={KEY: json.dumps(contents.description)})
 
 

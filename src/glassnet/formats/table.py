@@ -27,6 +27,7 @@ class Format:
     recognises: whether a file with these first bytes is one. globals_of: for formats that hold pickles, the
     globals a file names, without executing it. The other two raise FileFormatError or OptionError without the path.
     reads, writes: whether they do more than to raise one. read_pair: for a file whose arrays are in another file.
+    write_half: writes parameters in half precision.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Format:
     reads: bool = True
     writes: bool = True
     read_pair: Callable[[Path, Path], Contents] | None = None
+    write_half: Callable[[Network], bytes] | None = None
 
 
 # Enough for the name of a zip's first member, by which zips of several formats are told apart.
@@ -48,7 +50,14 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         entry.name: entry
         for entry in (
-            Format("safetensors", (".safetensors",), safetensors.recognises, safetensors.read, safetensors.write),
+            Format(
+                "safetensors",
+                (".safetensors",),
+                safetensors.recognises,
+                safetensors.read,
+                safetensors.write,
+                write_half=safetensors.write_half,
+            ),
             Format(
                 "pytorch",
                 (".pt", ".pth"),

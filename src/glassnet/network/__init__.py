@@ -2,6 +2,7 @@
 
 from glassnet.network.algebra import collapse
 from glassnet.network.arithmetic import BINARY, FUNCTIONS, BinaryFunction, Function
+from glassnet.network.committee import committee
 from glassnet.network.graph import Input, Network
 from glassnet.network.labels import Label, label_array
 from glassnet.network.reducing import REDUCTIONS
@@ -68,6 +69,7 @@ __all__ = [
     "Trace",
     "Transpose",
     "collapse",
+    "committee",
     "label_array",
     "summary",
     "trace",

@@ -96,7 +96,7 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     usual = (middle - low) / max(high - low, 1)
     likely = float(np.exp(LIKELY_USUAL * (usual - 0.5) + (middle - NEUTRAL_PAPER) / LIKELY_PAPER))
     told = max(1e-6, max(dark + bright))
-    number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * told)
+    number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * max(dark + bright))
     odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
     found = odds < 1 if light is None else light
     own = bright if found else dark

@@ -5,7 +5,8 @@ Boxes are in pixels of the picture as it was given (upright as its EXIF says), w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from glassnet.network import Label
 Array: TypeAlias = npt.NDArray[Any]
 
 NONE = "none"  # what is no digit
+SEPARATORS = {"dash": "-", "point": ".", "comma": ","}  # kind of a mark → as it is written
 
 
 class Box(NamedTuple):
@@ -38,7 +40,7 @@ class Digit:
     label: Label
     probability: float
     ranked: tuple[tuple[Label, float], ...]
-    prepared: Array
+    prepared: Array = field(repr=False)
     reason: str = ""
 
     @property
@@ -66,9 +68,12 @@ class Line:
     @property
     def text(self) -> str:
         """The digits as they are read, with the separators: "12-345", "3.5"."""
-        signs = {"dash": "-", "point": ".", "comma": ","}
-        parts = [(digit.box, str(digit.label)) for digit in self.digits if digit.is_digit]
-        parts += [(mark.box, signs[mark.kind]) for mark in self.marks if mark.kind in signs]
+        return self.spelled([str(digit.label) if digit.is_digit else "" for digit in self.digits])
+
+    def spelled(self, symbols: Sequence[str]) -> str:
+        """Return the text of the line if its digits were ``symbols``, "" for what is none, with the separators."""
+        parts = [(digit.box, symbol) for digit, symbol in zip(self.digits, symbols, strict=True)]
+        parts += [(mark.box, SEPARATORS.get(mark.kind, "")) for mark in self.marks]
         return "".join(text for _, text in sorted(parts, key=lambda part: part[0].left + part[0].width / 2))
 
 

@@ -14,7 +14,7 @@ from glassnet.digits.picture import Array
 from glassnet.digits.prepare import BOX, FIELD, MARGIN, SIDE, centre
 from glassnet.digits.recognise import Classifier
 from glassnet.errors import GraphError, ShapeError
-from glassnet.network import Label, Network
+from glassnet.network import Label
 from glassnet.reading.page import NONE
 
 CELL = 4  # pixels of the crop for one of the result
@@ -52,18 +52,17 @@ class Judge:
 
 @functools.lru_cache(maxsize=4)
 def judge_of(network: Classifier | None) -> Judge:
-    """Return the judge for a network, or for the shipped one; compiled once for each.
+    """Return the judge for a network, as it is, or for the shipped one, compiled; made once for each.
 
     Raises GraphError or ShapeError where the network is no classifier of 28 × 28 pixels.
     """
-    network = load_model() if network is None else network
+    network = load_model().compile() if network is None else network
     if network.labels is None or len(network.labels) < 3:
         raise GraphError("reading a page: the network answers values, expected one with labels")
     shapes = [given.shape for given in network.inputs]
     if len(shapes) != 1 or int(np.prod(shapes[0])) != SIDE * SIDE:
         raise ShapeError(f"reading a page: the network reads rows of shape {shapes}, expected (784,)")
-    compiled = network.compile() if isinstance(network, Network) else network
-    return Judge(compiled, tuple(network.labels))
+    return Judge(network, tuple(network.labels))
 
 
 def prepared_ink(ink: Array) -> Array | None:
