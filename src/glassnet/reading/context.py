@@ -13,6 +13,8 @@ from glassnet.reading.scores import Judge
 
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 MOST_STROKES = 0.6  # of the digits cut from one piece that may be ones
+# Probability that each digit cut from one piece must have; alone: where no digit of the row stands by itself.
+LEAST_CUT, LEAST_CUT_ALONE = 0.5, 0.9
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
 SURE_IN_TEXT = 0.97
@@ -37,7 +39,7 @@ def _refuse(reading: Reading, refused: Sequence[Candidate]) -> Reading:
 
 
 def _without_hatching(reading: Reading, judge: Judge) -> Reading:
-    """Refuse the digits of pieces that were cut into three or more, most of them ones, and of those half refused."""
+    """Refuse the digits of pieces that were cut into doubtful ones, or into ones mostly, or that are half refused."""
     refused: list[Candidate] = []
     pieces: dict[int, list[Candidate]] = {}
     for candidate in reading.digits:
@@ -49,7 +51,11 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
         left_out = sum(
             element.area for other in reading.others for element in other.elements if element.piece == piece
         )
-        if (len(digits) >= 3 and ones > MOST_STROKES * len(digits)) or left_out > 0.5 * inked:
+        columns = judge.digit_columns
+        least = min(float(digit.probabilities[columns].max()) for digit in digits)
+        alone = all(any(not element.whole for element in digit.elements) for digit in reading.digits)
+        unsure = least < (LEAST_CUT_ALONE if alone else LEAST_CUT)
+        if unsure or (len(digits) >= 3 and ones > MOST_STROKES * len(digits)) or left_out > 0.5 * inked:
             refused += [digit for digit in digits if digit not in refused]
     return _refuse(reading, refused)
 

@@ -100,9 +100,9 @@ def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
         if rule.upright:
             continue
         y = rule.at(middle)
-        near = np.minimum(np.abs(bottom - y), np.abs(pieces.top - y)) <= rule.thick / 2 + 4
+        near = np.minimum(np.abs(bottom - y), np.abs(pieces.top - y)) <= rule.thick / 2 + 6
         on = slender & near & (middle > rule.first - 6) & (middle < rule.last + 6)
-        on &= pieces.width <= rule.thick + 3 + 0.05 * pieces.height
+        on &= pieces.width <= 1.6 * rule.thick + 4 + 0.05 * pieces.height
         for piece in np.flatnonzero(on):
             alike = on & (np.abs(pieces.height - pieces.height[piece]) <= 2 + 0.1 * pieces.height[piece])
             found[piece] |= np.count_nonzero(alike) >= 2

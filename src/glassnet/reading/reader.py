@@ -25,10 +25,13 @@ from glassnet.reading.page import NONE, Box, Digit, Line, Mark, Page
 from glassnet.reading.pieces import Pieces, at_edges, pieces_of, ticks, without
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules
+from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, single_of, surely
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
 
 LEAST_PROBABILITY = 0.4  # of a digit that is read
 MOST_NONE = 0.5  # probability of "none" with which something is still read
+
+FEW_PIECES = 12  # of ink: so few may be one digit in pieces
 
 
 def read(picture: Source, network: Classifier | None = None) -> Page:
@@ -36,14 +39,32 @@ def read(picture: Source, network: Classifier | None = None) -> Page:
 
     picture: anything ``glassnet.digits.read_picture`` reads. network: one that names digits, compiled or not; left
     out, the shipped one. Raises PictureError where the picture cannot be read; one without digits gives an empty page.
+
+    >>> import numpy as np
+    >>> read(np.full((300, 200), 255, np.uint8)).text
+    ''
     """
-    return _read(picture, network)[0]
+    judge = judge_of(network)
+    pixels = read_picture(picture)
+    single = single_of(pixels, judge) if is_small(pixels) else None
+    if single is not None and surely(single, judge, SURE_SMALL):
+        return _page_of_one(pixels, single, judge)
+    trail = _read(pixels, judge)
+    page = _page(trail, judge)
+    if not page.digits and len(trail.pieces) <= FEW_PIECES:
+        single = single_of(pixels, judge)
+        if single is not None and surely(single, judge, SURE_LARGE):
+            return _page_of_one(pixels, single, judge)
+    return page
 
 
 def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page, tuple[Step, ...]]:
-    """Return what ``read`` returns, and what the picture looked like after each step."""
-    page, trail = _read(picture, network)
-    return page, trail.steps()
+    """Return what ``read`` returns, and what the picture looked like after each step.
+
+    The steps are those of a page, whatever the picture's size.
+    """
+    pixels = read_picture(picture)
+    return read(pixels, network), _read(pixels, judge_of(network)).steps()
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +102,8 @@ def _coloured(labels: Array) -> Array:
     return colours[labels]
 
 
-def _read(source: Source, network: Classifier | None) -> tuple[Page, _Trail]:
-    judge = judge_of(network)
-    canvas = canvas_of(read_picture(source))
+def _read(pixels: Array, judge: Judge) -> _Trail:
+    canvas = canvas_of(pixels)
     flat = flat_of(canvas.colours)
     ink = inked(flat.colours, survey(flat.colours))
     if flat.inside is not None:
@@ -102,8 +122,15 @@ def _read(source: Source, network: Classifier | None) -> tuple[Page, _Trail]:
     pieces = without(pieces, at_edges(pieces, shown))
     rows = rows_of(pieces, usual_height(pieces))
     readings = believed(read_rows(plain.strength, pieces, rows, judge), judge)
-    trail = _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)
-    return _page(trail, judge), trail
+    return _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)
+
+
+def _page_of_one(pixels: Array, single: Single, judge: Judge) -> Page:
+    left, top, right, bottom = single.box
+    box = Box(left, top, max(1, right - left), max(1, bottom - top))
+    digit = _judged(box, single.prepared, single.probabilities, judge)
+    size = (pixels.shape[1], pixels.shape[0])
+    return Page((Line((digit,)),), size) if digit.is_digit else Page((), size, (digit,))
 
 
 def _page(trail: _Trail, judge: Judge) -> Page:
@@ -127,7 +154,11 @@ def _page(trail: _Trail, judge: Judge) -> Page:
 
 
 def _digit(trail: _Trail, candidate: Candidate, judge: Judge) -> Digit:
-    ranked = ranking(judge, candidate.probabilities)
+    return _judged(_box(trail, candidate), candidate.prepared, candidate.probabilities, judge)
+
+
+def _judged(box: Box, prepared: Array, probabilities: Array, judge: Judge) -> Digit:
+    ranked = ranking(judge, probabilities)
     label, probability = ranked[0]
     least = LEAST_PROBABILITY if judge.none_column is not None else LEAST_WITHOUT_NONE
     reason = ""
@@ -139,7 +170,7 @@ def _digit(trail: _Trail, candidate: Candidate, judge: Judge) -> Digit:
     elif probability < least:
         reason = f"{label} with a probability of {probability:.0%} only"
         label = NONE
-    return Digit(_box(trail, candidate), label, probability, ranked, candidate.prepared, reason)
+    return Digit(box, label, probability, ranked, prepared, reason)
 
 
 def _box(trail: _Trail, candidate: Candidate) -> Box:
