@@ -115,7 +115,9 @@ def _polygon(hull: Array, filled: Array) -> Array | None:
         square = np.abs(_angles(corners) - 90) < ODD_ANGLE
         if len(corners) == 4 and at_edge.sum() <= 2 and square.all():
             return _clockwise(corners)
-        return corners if (square & ~at_edge).any() else None  # a shadow has no square corner
+        if not (square & ~at_edge).any():  # a shadow has no square corner
+            return None
+        return _clockwise(corners) if len(corners) == 4 else corners
     return None
 
 
