@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
+import cv2
 import numpy as np
 import pytest
 
@@ -74,12 +75,21 @@ def test_every_model_named_is_shipped_and_no_other() -> None:
 @pytest.mark.parametrize("name", digits.MODELS)
 def test_a_shipped_model_reads_28_by_28_pixels(name: str) -> None:
     model = digits.load_model(name)
-    assert model.labels == tuple(range(10))
-    assert model(np.zeros((28, 28), np.uint8)).shape == (10,)
+    labels = (*range(10), "none") if name == "digits" else tuple(range(10))
+    assert model.labels == labels
+    assert model(np.zeros((28, 28), np.uint8)).shape == (len(labels),)
     assert digits.load_model(name) is model
+
+
+def test_a_letter_is_none_and_a_digit_is_itself() -> None:
+    letter = np.full((80, 80), 250, np.uint8)
+    cv2.putText(letter, "W", (10, 60), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 20, 4, cv2.LINE_AA)
+    assert digits.recognise(letter).label == digits.NONE
+    found = digits.recognise(np.pad(draw_digit(4), 20))
+    assert (found.label, type(found.label)) == (4, int)
 
 
 def test_a_model_that_is_not_shipped() -> None:
     with pytest.raises(OptionError, match="no shipped model 'letters'") as caught:
         digits.load_model("letters")
-    assert caught.value.hint == "choose one of: digits"
+    assert caught.value.hint == f"choose one of: {', '.join(digits.MODELS)}"

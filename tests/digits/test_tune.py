@@ -72,8 +72,16 @@ def test_what_is_rehearsed_is_kept() -> None:
             OptionError,
             f"tuning needs {FEWEST} pictures or more, found {FEWEST - 1}",
         ),
-        (lambda: tune(digits.load_model("digits-small"), *hand(20), keep=0), OptionError, "tune: keep must be between 0 and 1"),
-        (lambda: tune(digits.load_model("digits-small"), *hand(20), rate=-1), OptionError, "tune: rate must be a number above 0"),
+        (
+            lambda: tune(digits.load_model("digits-small"), *hand(20), keep=0),
+            OptionError,
+            "tune: keep must be between 0 and 1",
+        ),
+        (
+            lambda: tune(digits.load_model("digits-small"), *hand(20), rate=-1),
+            OptionError,
+            "tune: rate must be a number above 0",
+        ),
         (lambda: tune(Network([Dense(np.eye(784))]), *hand(20)), GraphError, "reads 28 × 28 pixels and answers labels"),
         (lambda: tune(initialise((50, 10)), *hand(20)), GraphError, "reads 28 × 28 pixels and answers labels"),
         (lambda: tune(initialise((784, 3)), *hand(20)), OptionError, "is 7, expected one of [0, 1, 2]"),

@@ -72,7 +72,7 @@ def evaluate(
     result = _evaluated(network, given, batch_size)
     tried = try_hard(network, given) if hard else None
     better = None
-    if looks_like_chance(network, 1 - result.judgement.error):
+    if looks_like_chance(network, result.judgement.accuracy):
         better = suggested(network, given.pictures, given.labels)
     if json:
         print_json(
@@ -104,7 +104,7 @@ class _Result:
         return {
             "images": len(self.judgement.right),
             "errors": self.judgement.errors,
-            "accuracy": 1 - self.judgement.error,
+            "accuracy": self.judgement.accuracy,
             "refused": self.judgement.refused,
             "calibration_error": self.judgement.calibration_error if self.believable else None,
             "confusion": self.confusion,
@@ -178,7 +178,7 @@ def _hard(tried: Tried | None) -> dict[str, object]:
 def _print_result(result: _Result) -> None:
     judgement = result.judgement
     images = len(judgement.right)
-    print(f"accuracy  {100 * (1 - judgement.error):.2f} %")
+    print(f"accuracy  {100 * judgement.accuracy:.2f} %")
     called = f", {judgement.refused:,} of them called none" if judgement.refused else ""
     print(f"errors    {judgement.errors:,} of {images:,}{called}")
     if result.believable:

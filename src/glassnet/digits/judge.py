@@ -35,6 +35,11 @@ class Judgement:
         return int((~self.right).sum())
 
     @property
+    def accuracy(self) -> float:
+        """The share of the answers that were right."""
+        return float(self.right.mean())
+
+    @property
     def error(self) -> float:
         """The share of the answers that were wrong."""
         return self.errors / len(self.right)

@@ -58,10 +58,15 @@ def recognise_prepared(prepared: Array, network: Classifier) -> Recognition:
     """Return what ``network`` takes a digit for that is prepared already, (28, 28) as MNIST has it; raises as above."""
     _refuse_others(network)
     probabilities = network(prepared.reshape(network.inputs[0].shape))
-    label = network.decide(probabilities).tolist()
+    label = _plain(network.decide(probabilities))
     if probabilities.size == 1:  # the probability of the second of two labels
         probabilities = np.concatenate([1 - probabilities, probabilities])
     return Recognition(label, float(probabilities.max()), probabilities, prepared)
+
+
+def _plain(label: Any) -> Label:
+    """Return a label as Python's own integer or text."""
+    return label.item() if isinstance(label, np.generic) else label  # type: ignore[return-value]
 
 
 def _refuse_others(network: Classifier) -> None:

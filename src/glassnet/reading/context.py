@@ -48,9 +48,7 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
     for piece, digits in pieces.items():
         ones = sum(judge.labels[int(digit.probabilities.argmax())] == 1 for digit in digits)
         inked = sum(element.area for digit in digits for element in digit.elements if element.piece == piece)
-        left_out = sum(
-            element.area for other in reading.others for element in other.elements if element.piece == piece
-        )
+        left_out = sum(element.area for other in reading.others for element in other.elements if element.piece == piece)
         columns = judge.digit_columns
         least = min(float(digit.probabilities[columns].max()) for digit in digits)
         alone = all(any(not element.whole for element in digit.elements) for digit in reading.digits)
