@@ -14,7 +14,7 @@ from glassnet.reading.scores import Judge
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 MOST_STROKES = 0.6  # of the digits cut from one piece that may be ones
 # Probability that each digit cut from one piece must have; alone: where no digit of the row stands by itself.
-LEAST_CUT, LEAST_CUT_ALONE = 0.5, 0.9
+LEAST_CUT, LEAST_CUT_ALONE = 0.4, 0.7
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
 SURE_IN_TEXT = 0.97
