@@ -20,7 +20,7 @@ from cli.conftest import Run, drawn
 from glassnet import digits
 from glassnet.cli import app, sheets
 from glassnet.cli.sheets import Outcome, Source, Wanted, outcomes
-from reading.made import written_pdf
+from page_reading.made import written_pdf
 
 
 @pytest.fixture

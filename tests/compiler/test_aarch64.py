@@ -37,9 +37,9 @@ Run = Callable[[Network, Array], Array]
 @pytest.fixture(scope="session")
 def on_aarch64(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a function that answers as an AArch64 processor does."""
-    for program in (LINKER, EMULATOR):
-        if not shutil.which(program):
-            pytest.skip(f"{program} is not installed")
+    for tool in (LINKER, EMULATOR):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed")
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     folder = tmp_path_factory.mktemp("aarch64")
@@ -49,15 +49,15 @@ def on_aarch64(tmp_path_factory: pytest.TempPathFactory) -> Run:
     def run(network: Network, x: Array) -> Array:
         program = lower(simplify(network)[0])
         plan = make_plan(program, NEON.target)
-        image, program, data = (folder / name for name in ("network.o", "network", "data"))
+        image, binary, data = (folder / name for name in ("network.o", "network", "data"))
         image.write_bytes(emit_object(plan, NEON))
-        subprocess.run([LINKER, "-static", driver, image, "-lm", "-o", program], check=True)
+        subprocess.run([LINKER, "-static", driver, image, "-lm", "-o", binary], check=True)
         parameters = pack(plan, program)
         y_bytes = 4 * len(x) * plan.outputs
         flags = UINT8 if x.dtype == np.uint8 else 0
         header = [parameters.nbytes, x.nbytes, y_bytes, 4 * plan.scratch_floats, len(x), flags]
         data.write_bytes(np.array(header, np.int64).tobytes() + parameters.tobytes() + x.tobytes())
-        done = subprocess.run([EMULATOR, program, data], check=True, capture_output=True)
+        done = subprocess.run([EMULATOR, binary, data], check=True, capture_output=True)
         return np.frombuffer(done.stdout, np.float32).reshape(len(x), plan.outputs)
 
     return run

@@ -128,7 +128,7 @@ def _evaluated(network: Network, given: Labelled, batch_size: int) -> _Result:
     judgement = glassnet.digits.judge(labels, outputs, given.labels)
     columns = (*DIGITS, "none") if "none" in labels else DIGITS
     confusion = np.zeros((len(DIGITS), len(columns)), dtype=int)
-    np.add.at(confusion, (given.labels, [columns.index(str(answer)) for answer in judgement.answers]), 1)
+    np.add.at(confusion, (given.labels, np.array([columns.index(str(answer)) for answer in judgement.answers])), 1)
     believable = bool((outputs >= 0).all() and (np.abs(outputs.sum(axis=1) - 1) < 1e-3).all())
     return _Result(judgement, columns, confusion, len(outputs) / seconds, batch_size, believable)
 

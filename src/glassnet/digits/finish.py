@@ -98,8 +98,7 @@ def restricted(network: Network, labels: tuple[Label, ...]) -> Network:
 def _with_last(network: Network, change: Callable[[Dense], Dense], labels: tuple[Label, ...] | None = None) -> Network:
     def steps() -> Iterator[Any]:
         for step in network.steps:
-            last = isinstance(step, Dense) and step.activation.name == "softmax"
-            yield change(step) if last else step
+            yield change(step) if isinstance(step, Dense) and step.activation.name == "softmax" else step
 
     return network.replace(steps=tuple(steps()), labels=network.labels if labels is None else labels)
 

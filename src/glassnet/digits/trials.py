@@ -33,7 +33,7 @@ def _warped(picture: Array, turn_degrees: float = 0.0, scale: float = 1.0, move:
     framed = _framed(picture)
     middle = (framed.shape[0] - 1) / 2
     matrix = cv2.getRotationMatrix2D((middle, middle), turn_degrees, scale)
-    matrix[:, 2] += move
+    matrix[:, 2] += np.array(move)
     return cv2.warpAffine(framed, matrix, framed.shape, flags=cv2.INTER_LINEAR)
 
 
@@ -90,7 +90,7 @@ def _grey(picture: Array, generator: np.random.Generator) -> Array:
 def _jpeg(picture: Array, generator: np.random.Generator) -> Array:
     """Write it as JPEG of quality 30, and read it again."""
     _, data = cv2.imencode(".jpg", _framed(picture), [cv2.IMWRITE_JPEG_QUALITY, 30])
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
 
 
 # Name → what is done to each picture.

@@ -44,7 +44,7 @@ class Survey:
 
 @dataclass(frozen=True, eq=False)
 class Ink:
-    """strength: (h, w) uint8, 0 on paper, 255 under the pen. noise: what paper alone reaches, of 255. stroke: pixels."""
+    """strength: (h, w) uint8, 0 on paper, 255 under the pen. noise: what paper alone reaches. stroke: in pixels."""
 
     strength: Array
     noise: float
@@ -95,7 +95,7 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     low, middle, high = np.percentile(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0.5, 50, 99.5))
     usual = (middle - low) / max(high - low, 1)
     likely = float(np.exp(LIKELY_USUAL * (usual - 0.5) + (middle - NEUTRAL_PAPER) / LIKELY_PAPER))
-    told = max(1e-6, max(dark + bright))
+    told = max(1e-6, *dark, *bright)
     number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * max(dark + bright))
     odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
     found = odds < 1 if light is None else light

@@ -8,6 +8,7 @@ network's own probabilities.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -239,7 +240,7 @@ def _cheapest(plan: _Plan, judge: Judge) -> Reading:
     ending: dict[int, list[tuple[int, Candidate, float]]] = {}
     for (first, last), candidate in plan.judged.items():
         ending.setdefault(last, []).append((first, candidate, _digit_cost(plan, first, last, candidate, judge)))
-    for piece, (places, _) in plan.slices.items():
+    for places, _ in plan.slices.values():
         low, high = min(places), max(places)
         if high - low + 1 == len(places):  # refused as a whole
             whole = plan.elements[low : high + 1]
@@ -249,9 +250,8 @@ def _cheapest(plan: _Plan, judge: Judge) -> Reading:
             if refused is None:
                 refused = Candidate(whole, np.zeros((28, 28), np.uint8), np.zeros(len(judge.labels), np.float32))
             ending.setdefault(high, []).append((low, _as_refused(refused), refusal))
-        del piece
     for last, element in enumerate(plan.elements):
-        options = [(cost[last] + _left_out_cost(plan, element), last, None)]
+        options: list[tuple[float, int, Candidate | None]] = [(cost[last] + _left_out_cost(plan, element), last, None)]
         options += [(cost[first] + price, first, candidate) for first, candidate, price in ending.get(last, [])]
         best = min(options, key=lambda option: option[0])
         cost[last + 1], came[last + 1] = best[0], (best[1], best[2])
@@ -259,14 +259,14 @@ def _cheapest(plan: _Plan, judge: Judge) -> Reading:
     others: list[Candidate] = []
     place = count
     while place > 0:
-        before, candidate = came[place]
-        if candidate is None:
+        before, chosen = came[place]
+        if chosen is None:
             known = plan.judged.get((place - 1, place - 1))
             others.append(known or Candidate(plan.elements[place - 1 : place], _NOTHING, np.zeros(0, np.float32)))
-        elif candidate.cost < 0:
-            others.append(candidate)
+        elif chosen.cost < 0:
+            others.append(chosen)
         else:
-            digits.append(candidate)
+            digits.append(chosen)
         place = before
     return Reading(plan.row, tuple(digits[::-1]), tuple(others[::-1]))
 
@@ -287,7 +287,7 @@ def _digit_cost(plan: _Plan, first: int, last: int, candidate: Candidate, judge:
             cost += CUT + CROSSED * end
     right, high, low = elements[0].right, elements[0].top, elements[0].bottom
     joined = 0
-    for before, element in zip(elements, elements[1:], strict=False):
+    for before, element in itertools.pairwise(elements):
         if element.piece != before.piece:
             gap = max(0, element.left - right, element.top - low, high - element.bottom)
             cost += BRIDGED * gap / height

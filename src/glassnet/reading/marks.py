@@ -22,7 +22,7 @@ def kind_of(box: Extent, row: Row, neighbours: tuple[Extent | None, Extent | Non
     near_before = before is not None and left - before[2] < 1.2 * height
     near_after = after is not None and after[0] - right < 1.2 * height
     if 0.2 <= wide <= 1.1 and high <= 0.35 and wide >= 1.6 * high and 0.2 < middle < 0.85:
-        return DASH if near_after and (near_before or after[0] - right < 0.6 * height) else OTHER
+        return DASH if after and near_after and (near_before or after[0] - right < 0.6 * height) else OTHER
     if not (near_before and near_after) or wide > 0.4 or high > 0.5 or middle < 0.6:
         return OTHER
     if high > 0.25 and high > 1.25 * wide and bottom > _top(row, neighbours) + 0.98 * height:

@@ -85,7 +85,7 @@ def prepared_ink(ink: Array) -> Array | None:
     margin = CELL * MARGIN
     size = (max(1, round(ink.shape[1] * factor)), max(1, round(ink.shape[0] * factor)))
     ink = cv2.resize(ink, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-    field = np.zeros((FIELD * CELL, FIELD * CELL), np.uint8)
+    field: Array = np.zeros((FIELD * CELL, FIELD * CELL), np.uint8)
     top, left = (FIELD * CELL - size[1]) // 2, (FIELD * CELL - size[0]) // 2
     top, left = (margin, left) if size[1] >= size[0] else (top, margin)
     field[top : top + size[1], left : left + size[0]] = ink

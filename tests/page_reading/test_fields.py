@@ -15,7 +15,7 @@ from glassnet.errors import FileFormatError, GlassnetError, MissingFileError, Op
 from glassnet.reading import NONE
 from glassnet.reading.checks import CHECKS, SYMBOLS, follows
 from glassnet.reading.fields import UNRULY, Field, _alternatives, read_choices, read_field
-from reading.made import line, mark, sure
+from page_reading.made import line, mark, sure
 
 THREE_OR_EIGHT = {3: 0.6, 8: 0.39, NONE: 0.01}
 

@@ -11,7 +11,7 @@ import pytest
 
 from glassnet.errors import MissingFileError, MissingLibraryError, PictureError
 from glassnet.reading import count_pages, is_pdf, read_pdf_page
-from reading.made import written_pdf
+from page_reading.made import written_pdf
 
 needs_pdfium = pytest.mark.skipif(find_spec("pypdfium2") is None, reason="pypdfium2 is not installed")
 

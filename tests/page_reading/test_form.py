@@ -16,7 +16,7 @@ from glassnet.reading.align import mark_centres, sheet_corners
 from glassnet.reading.fields import Field
 from glassnet.reading.form import form_table, read_form, sheet_of
 from glassnet.reading.template import Place, Template, load_template
-from reading.made import line, mark, page, sure
+from page_reading.made import line, mark, page, sure
 
 FORM = """\
 page = [210, 297]

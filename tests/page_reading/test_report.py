@@ -22,7 +22,7 @@ from glassnet.cli.labelled import labelled
 from glassnet.errors import MissingFileError
 from glassnet.reading import NONE, Field, Page, Sheet, image, read_field, side_for, write_report
 from glassnet.reading.report import report
-from reading.made import drawn, line, mark, page, sure
+from page_reading.made import drawn, line, mark, page, sure
 
 LINES = (line(1, 2, sure(3, 0.6), 4, separators={2: "dash"}), line(sure(7, 0.55), 8, sure(NONE, 0.7), 9, row=1))
 READ = page(*LINES, refused=[mark(sure(NONE, 0.95), at=12, row=4)])

@@ -20,7 +20,7 @@ from glassnet.reading.encode import cropped, jpeg, png, within
 from glassnet.reading.fields import Field, gathered, read_field
 from glassnet.reading.review import Sheet, confidences, cut_out, review_table, rows_of, threshold_for
 from glassnet.reading.table import Table, write_csv, write_parquet
-from reading.made import drawn, line, mark, page, sure
+from page_reading.made import drawn, line, mark, page, sure
 
 
 def sheet(*lines: Any, expected: Field | None = None, path: str = "a.png") -> Sheet:
