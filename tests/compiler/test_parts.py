@@ -75,6 +75,10 @@ CASES: dict[str, tuple[Network, list[str]]] = {
         network(sine("s"), sine("t"), layer("a"), sine("u", "x"), Add(name="sum", sources=("a", "u"))),
         ["alone s", "alone t", "alone u", "t u → a sum → sum"],
     ),
+    "nothing but columns moved": (
+        network(Slice(0, 4, name="cut"), sine("s"), dense(4, 2, name="a")),
+        ["alone cut", "alone s", "s → a → a"],
+    ),
     "an answer that is read again": (
         network(layer("a"), sine("s"), Add(name="sum", sources=("a", "s")), outputs=("sum", "a")),
         ["x → a → a", "alone s", "a s → sum → sum"],

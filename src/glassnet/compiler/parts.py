@@ -41,6 +41,8 @@ Array = npt.NDArray[Any]
 
 # Functions of ``Map`` and ``Binary`` that are not in ``functions.ARITHMETIC``; named here, since that needs llvmlite.
 WITHOUT_KERNEL = frozenset({"log", "erf", "sin", "cos", "power", "mod"})
+# The steps that only move columns.
+ARRANGING = (Reshape, Slice, Concatenate, Take, Transpose)
 # Into how many pieces a step may take rows apart; each is copied by code of its own.
 MOST_PIECES = 64
 
@@ -80,7 +82,11 @@ def cut(network: Network, no_kernels: str = "") -> tuple[Network | Alone, ...]:
             compiled.setdefault(turn[step.name], []).append(dataclasses.replace(step, sources=sources))
     parts: list[Network | Alone] = []
     for number in sorted({*compiled, *alone}):
-        parts += _part(network, compiled.get(number, []))
+        steps = compiled.get(number, [])
+        if all(isinstance(step, ARRANGING) for step in steps):
+            parts += (Alone(step, step.sources, "nothing is calculated beside it") for step in steps)
+        else:
+            parts += _part(network, steps)
         parts += alone.get(number, ())
     return tuple(parts)
 
@@ -125,7 +131,7 @@ def _no_kernel(network: Network, step: Step, sources: tuple[str, ...]) -> str:
         case Map() | Binary():
             missing = step.function in WITHOUT_KERNEL
             return f"there is no kernel for {step.function} yet" if missing else _no_broadcast(shape, shapes)
-        case Reshape() | Slice() | Concatenate() | Take() | Transpose():
+        case _ if isinstance(step, ARRANGING):
             pieces = len(arranged(step, shapes))
             return f"it takes rows apart into {pieces} pieces" if pieces > MOST_PIECES else ""
         case _:

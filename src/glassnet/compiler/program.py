@@ -116,7 +116,11 @@ class Program:
         widths = (*self.widths, *(operation.width for operation in self.operations))
         each_before = tuple((Columns(number, 0, width),) for number, width in enumerate(widths))
         reads = (*(operation.sources for operation in self.operations), self.outputs)
-        return reads == each_before and all(operation.function == "dense" for operation in self.operations)
+        return (
+            len(reads) > 1
+            and reads == each_before
+            and all(operation.function == "dense" for operation in self.operations)
+        )
 
 
 def lower(network: Network) -> Program:
