@@ -72,5 +72,7 @@ def test_a_network_with_labels_of_both_kinds() -> None:
 
 def test_targets_of_both_kinds() -> None:
     network = Network([Dense(np.zeros((3, 3)), activation="softmax")], labels=(0, 1, "none"))
-    trained = train(network, np.eye(3), label_array([0, 1, "none"]), loss=CrossEntropy(), optimizer=Sgd(1.0), epochs=20).network
+    trained = train(
+        network, np.eye(3), label_array([0, 1, "none"]), loss=CrossEntropy(), optimizer=Sgd(1.0), epochs=20
+    ).network
     assert trained.predict(np.eye(3)).tolist() == [0, 1, "none"]

@@ -159,13 +159,13 @@ def inked(colours: Array, found: Survey) -> Ink:
     grey = cv2.transform(picture, found.mix.reshape(1, 3))
     grey = grey.reshape(picture.shape[:2])
     paper = paper_of(grey, found.stroke)
-    taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, 1), scale=255, dtype=cv2.CV_8U)
+    taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, 1), scale=255, dtype=cv2.CV_8U)  # type: ignore[call-overload]
     floor, noise = _noise(taken)
     if found.edges:
         taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST), found.stroke)] = round(floor)
     full = max(_full(taken, floor + 3 * noise), 255 * FAINTEST + floor, floor + 4 * noise)
     gain = 255 / max(full - floor, 1)
-    strength = cv2.convertScaleAbs(cv2.subtract(taken, float(floor)), alpha=gain)
+    strength = cv2.convertScaleAbs(cv2.subtract(taken, float(floor)), alpha=gain)  # type: ignore[call-overload]
     return Ink(strength, noise * gain, found.stroke)
 
 

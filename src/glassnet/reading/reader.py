@@ -44,7 +44,7 @@ def read(picture: Source, network: Classifier | None = None) -> Page:
     >>> read(np.full((300, 200), 255, np.uint8)).text
     ''
     """
-    judge = judge_of(network)
+    judge = judge_of(network)  # type: ignore[arg-type]
     pixels = read_picture(picture)
     single = single_of(pixels, judge) if is_small(pixels) else None
     if single is not None and surely(single, judge, SURE_SMALL):
@@ -64,7 +64,7 @@ def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page
     The steps are those of a page, whatever the picture's size.
     """
     pixels = read_picture(picture)
-    return read(pixels, network), _read(pixels, judge_of(network)).steps()
+    return read(pixels, network), _read(pixels, judge_of(network)).steps()  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)

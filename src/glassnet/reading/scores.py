@@ -89,7 +89,7 @@ def prepared_ink(ink: Array) -> Array | None:
     top, left = (FIELD * CELL - size[1]) // 2, (FIELD * CELL - size[0]) // 2
     top, left = (margin, left) if size[1] >= size[0] else (top, margin)
     field[top : top + size[1], left : left + size[0]] = ink
-    field = cv2.convertScaleAbs(cv2.subtract(field, 48.0), alpha=1.45)
+    field = cv2.convertScaleAbs(cv2.subtract(field, 48.0), alpha=1.45)  # type: ignore[call-overload]
     missing = LEAST_STROKE * BOX * CELL - _stroke(field)
     if missing > 0.8:
         width = min(7, round(missing) + 1)
