@@ -14,7 +14,7 @@ from glassnet.reading.scores import Judge
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 MOST_STROKES = 0.6  # of the digits cut from one piece that may be ones
 # Probability that each digit cut from one piece must have; alone: where no digit of the row stands by itself.
-LEAST_CUT, LEAST_CUT_ALONE = 0.4, 0.7
+LEAST_CUT, LEAST_CUT_ALONE = 0.4, 0.85
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
 SURE_IN_TEXT = 0.97
@@ -48,9 +48,7 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
     for piece, digits in pieces.items():
         ones = sum(judge.labels[int(digit.probabilities.argmax())] == 1 for digit in digits)
         inked = sum(element.area for digit in digits for element in digit.elements if element.piece == piece)
-        left_out = sum(
-            element.area for other in reading.others for element in other.elements if element.piece == piece
-        )
+        left_out = sum(element.area for other in reading.others for element in other.elements if element.piece == piece)
         columns = judge.digit_columns
         least = min(float(digit.probabilities[columns].max()) for digit in digits)
         alone = all(any(not element.whole for element in digit.elements) for digit in reading.digits)

@@ -25,10 +25,10 @@ from glassnet.reading.page import NONE, Box, Digit, Line, Mark, Page
 from glassnet.reading.pieces import Pieces, at_edges, pieces_of, ticks, without
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules
-from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, single_of, surely
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
+from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, single_of, surely
 
-LEAST_PROBABILITY = 0.4  # of a digit that is read
+LEAST_PROBABILITY = 0.5  # of a digit that is read
 MOST_NONE = 0.5  # probability of "none" with which something is still read
 
 FEW_PIECES = 12  # of ink: so few may be one digit in pieces

@@ -33,7 +33,8 @@ class Single:
 def is_small(picture: Array) -> bool:
     """Return whether a picture is of the size of one digit."""
     height, width = picture.shape[:2]
-    return max(height, width) <= SMALL_SIDE and max(height, width) <= WIDEST * min(height, width)
+    longer = max(height, width)
+    return bool(longer <= SMALL_SIDE and longer <= WIDEST * min(height, width))
 
 
 def single_of(picture: Array, judge: Judge) -> Single | None:
@@ -45,7 +46,7 @@ def single_of(picture: Array, judge: Judge) -> Single | None:
         prepared = centre(fit(crop_to_ink(ink)))
     except PictureError:
         return None
-    left, top, width, height = cv2.boundingRect((ink > 127).astype("uint8"))
+    left, top, width, height = cv2.boundingRect(cv2.threshold(ink, 127, 255, cv2.THRESH_BINARY)[1])
     scale = grey.shape[0] / small.shape[0]
     box = (left * scale, top * scale, (left + width) * scale, (top + height) * scale)
     left, top, right, bottom = (round(edge) for edge in box)
