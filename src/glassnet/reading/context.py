@@ -14,7 +14,8 @@ from glassnet.reading.scores import Judge
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 MOST_STROKES = 0.6  # of the digits cut from one piece that may be ones
 # Probability that each digit cut from one piece must have; alone: where no digit of the row stands by itself.
-LEAST_CUT, LEAST_CUT_ALONE = 0.4, 0.7
+LEAST_CUT, LEAST_CUT_ALONE = 0.4, 0.9
+CLEAN = 0.13  # heights of ink that a cut crosses where two digits no more than touch
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
 SURE_IN_TEXT = 0.97
@@ -52,10 +53,16 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
         columns = judge.digit_columns
         least = min(float(digit.probabilities[columns].max()) for digit in digits)
         alone = all(any(not element.whole for element in digit.elements) for digit in reading.digits)
-        unsure = least < (LEAST_CUT_ALONE if alone else LEAST_CUT)
+        unsure = least < (LEAST_CUT_ALONE if alone and _crossed(digits) > CLEAN else LEAST_CUT)
         if unsure or (len(digits) >= 3 and ones > MOST_STROKES * len(digits)) or left_out > 0.5 * inked:
             refused += [digit for digit in digits if digit not in refused]
     return _refuse(reading, refused)
+
+
+def _crossed(digits: Sequence[Candidate]) -> float:
+    """Return how much ink the worst of the cuts between digits crosses, in heights."""
+    ends = [end for digit in digits for end in (digit.elements[0].before, digit.elements[-1].after)]
+    return max((end for end in ends if end is not None), default=0.0)
 
 
 def _large(reading: Reading) -> list[Candidate]:

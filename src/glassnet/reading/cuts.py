@@ -22,7 +22,7 @@ APART = 4  # columns of the small picture between two cuts at least
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """x: (h,) the first column right of the cut, in each row of the piece. cost: the ink crossed, in heights."""
+    """x: (h,) the first column right of the cut, in each row of the piece. cost: the ink it crosses, in heights."""
 
     x: Array
     cost: float

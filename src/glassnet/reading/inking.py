@@ -44,7 +44,7 @@ class Survey:
 
 @dataclass(frozen=True, eq=False)
 class Ink:
-    """strength: (h, w) uint8, 0 on paper, 255 under the pen. noise: what paper alone reaches. stroke: in pixels."""
+    """strength: (h, w) uint8, 0 on paper, 255 under the pen. noise: what bare paper reaches. stroke: pixels."""
 
     strength: Array
     noise: float
@@ -55,10 +55,8 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     """Return what colours and widths paper and ink have; light: the polarity, where it is known."""
     height, width = colours.shape[:2]
     factor = min(1.0, SURVEY_SIDE / max(height, width))
-    small = colours
-    if factor < 1:
-        small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        small = small.reshape(*small.shape[:2], 3)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = cv2.resize(colours, size, interpolation=cv2.INTER_AREA) if factor < 1 else colours
     found, reach, clear = _polarity(small, light)
     if found:
         small = cv2.bitwise_not(small)
@@ -96,7 +94,7 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     usual = (middle - low) / max(high - low, 1)
     likely = float(np.exp(LIKELY_USUAL * (usual - 0.5) + (middle - NEUTRAL_PAPER) / LIKELY_PAPER))
     told = max(1e-6, *dark, *bright)
-    number = next(n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * max(dark + bright))
+    number = next((n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * told), 0)
     odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
     found = odds < 1 if light is None else light
     own = bright if found else dark
@@ -159,13 +157,13 @@ def inked(colours: Array, found: Survey) -> Ink:
     grey = cv2.transform(picture, found.mix.reshape(1, 3))
     grey = grey.reshape(picture.shape[:2])
     paper = paper_of(grey, found.stroke)
-    taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, 1), scale=255, dtype=cv2.CV_8U)  # type: ignore[call-overload]
+    taken = cv2.divide(cv2.subtract(paper, grey), np.maximum(paper, 1), scale=255, dtype=cv2.CV_8U)
     floor, noise = _noise(taken)
     if found.edges:
         taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST), found.stroke)] = round(floor)
     full = max(_full(taken, floor + 3 * noise), 255 * FAINTEST + floor, floor + 4 * noise)
     gain = 255 / max(full - floor, 1)
-    strength = cv2.convertScaleAbs(cv2.subtract(taken, float(floor)), alpha=gain)  # type: ignore[call-overload]
+    strength = cv2.convertScaleAbs(cv2.subtract(taken, np.full_like(taken, round(floor))), alpha=gain)
     return Ink(strength, noise * gain, found.stroke)
 
 

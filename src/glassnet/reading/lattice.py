@@ -30,18 +30,24 @@ CUT, CROSSED = 0.08, 1.2  # costs of a cut, and of the ink it crosses, in height
 BRIDGED, JOINED = 5.0, 0.06  # costs of a gap closed, in heights, and of pieces joined, squared
 LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.5, 0.5, 2.0  # costs of what is taken for no digit
 SURELY_ONE = 0.75  # width in heights: what is wider may be two digits that look like one
-WIDE = 1.5  # cost of each height that a digit is wider than that
+WIDE = 1.0  # cost of each height that a digit is wider than that
+NARROW = 1.0  # heights: what is wider and no digit may be two that touch
+TEXT, FEWEST_LETTERS = 0.3, 3  # share and number of a row's pieces that are letters where it is text
 LEAST_LOGARITHM = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A run of elements of a row. prepared: (28, 28) as the network sees it. probabilities: (labels,)."""
+    """A run of elements of a row.
+
+    prepared: (28, 28) as the network sees it. probabilities: (labels,), or none where it was not asked. refused: taken
+    as a mark, whatever the network says.
+    """
 
     elements: tuple[Element, ...]
     prepared: Array
     probabilities: Array
-    cost: float = 0.0
+    refused: bool = False
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -67,7 +73,8 @@ def read_rows(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge
     """Return the likeliest reading of each row."""
     singles = _judged_pieces(strength, pieces, rows, judge)
     page = _Page(strength, np.zeros(strength.shape, np.int32))
-    plans = [_plan(page, pieces, row, singles, judge) for row in rows]
+    letters = _letters(rows, pieces, singles, judge)
+    plans = [_plan(page, pieces, row, singles, judge, letters) for row in rows]
     _number(page, pieces, plans)
     waiting: list[tuple[int, int, int, Array]] = []
     for number, plan in enumerate(plans):
@@ -174,7 +181,34 @@ def _judged_pieces(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: 
     }
 
 
-def _plan(page: _Page, pieces: Pieces, row: Row, singles: dict[int, Candidate], judge: Judge) -> _Plan:
+def _letters(rows: Sequence[Row], pieces: Pieces, singles: dict[int, Candidate], judge: Judge) -> set[int]:
+    """Return the pieces that are letters of a text: none, too narrow for two digits, and among many such.
+
+    They are not cut: an n is two ones to the network.
+    """
+    if judge.none_column is None:
+        return set()
+    found: set[int] = set()
+    every = [[piece for piece in row.members if piece in singles] for row in rows]
+    none = [
+        {
+            piece
+            for piece in members
+            if singles[piece].probabilities[judge.none_column] > 0.5
+            and pieces.width[piece] < NARROW * max(row.height, float(pieces.height[piece]))
+        }
+        for row, members in zip(rows, every, strict=True)
+    ]
+    whole_page = sum(map(len, none)) > TEXT * sum(map(len, every))
+    for members, letters in zip(every, none, strict=True):
+        if len(letters) >= FEWEST_LETTERS and (whole_page or len(letters) > TEXT * len(members)):
+            found |= letters
+    return found
+
+
+def _plan(
+    page: _Page, pieces: Pieces, row: Row, singles: dict[int, Candidate], judge: Judge, letters: set[int]
+) -> _Plan:
     elements: list[tuple[Element, bool, int]] = []
     slices: dict[int, Array] = {}
     for piece in row.members:
@@ -184,7 +218,7 @@ def _plan(page: _Page, pieces: Pieces, row: Row, singles: dict[int, Candidate], 
         wide = whole.width / max(row.height, 0.8 * whole.height, 1)
         sure = best > SURE and wide < SURELY_ONE
         # A piece that is a digit, not wide, is not cut; one that is narrow cannot be two digits.
-        if single is None or sure or wide < 0.35 or wide > 8:
+        if single is None or sure or wide < 0.35 or wide > 8 or piece in letters:
             elements.append((whole, sure and whole.height > 0.55 * row.height, 0))
             continue
         where = np.s_[whole.top : whole.bottom, whole.left : whole.right]
@@ -242,14 +276,8 @@ def _cheapest(plan: _Plan, judge: Judge) -> Reading:
         ending.setdefault(last, []).append((first, candidate, _digit_cost(plan, first, last, candidate, judge)))
     for places, _ in plan.slices.values():
         low, high = min(places), max(places)
-        if high - low + 1 == len(places):  # refused as a whole
-            whole = plan.elements[low : high + 1]
-            wide = max(part.right for part in whole) - min(part.left for part in whole)
-            refusal = LEFT_OUT * max(1.0, wide / (0.75 * max(plan.row.height, 1)))
-            refused = plan.judged.get((low, high))
-            if refused is None:
-                refused = Candidate(whole, np.zeros((28, 28), np.uint8), np.zeros(len(judge.labels), np.float32))
-            ending.setdefault(high, []).append((low, _as_refused(refused), refusal))
+        if high - low + 1 == len(places):
+            ending.setdefault(high, []).append((low, *_refused_whole(plan, low, high)))
     for last, element in enumerate(plan.elements):
         options: list[tuple[float, int, Candidate | None]] = [(cost[last] + _left_out_cost(plan, element), last, None)]
         options += [(cost[first] + price, first, candidate) for first, candidate, price in ending.get(last, [])]
@@ -259,23 +287,29 @@ def _cheapest(plan: _Plan, judge: Judge) -> Reading:
     others: list[Candidate] = []
     place = count
     while place > 0:
-        before, chosen = came[place]
-        if chosen is None:
-            known = plan.judged.get((place - 1, place - 1))
-            others.append(known or Candidate(plan.elements[place - 1 : place], _NOTHING, np.zeros(0, np.float32)))
-        elif chosen.cost < 0:
-            others.append(chosen)
+        before, taken = came[place]
+        if taken is None:
+            others.append(plan.judged.get((place - 1, place - 1)) or _unjudged(plan.elements[place - 1 : place]))
         else:
-            digits.append(chosen)
+            (others if taken.refused else digits).append(taken)
         place = before
     return Reading(plan.row, tuple(digits[::-1]), tuple(others[::-1]))
 
 
+def _refused_whole(plan: _Plan, low: int, high: int) -> tuple[Candidate, float]:
+    """Return a sliced piece as a mark that is no digit, and what that costs."""
+    whole = plan.elements[low : high + 1]
+    wide = max(part.right for part in whole) - min(part.left for part in whole)
+    judged = plan.judged.get((low, high)) or _unjudged(whole)
+    refused = Candidate(whole, judged.prepared, judged.probabilities, refused=True)
+    return refused, LEFT_OUT * max(1.0, wide / (0.75 * max(plan.row.height, 1)))
+
+
+def _unjudged(elements: tuple[Element, ...]) -> Candidate:
+    return Candidate(elements, _NOTHING, np.zeros(0, np.float32))
+
+
 _NOTHING = np.zeros((28, 28), np.uint8)
-
-
-def _as_refused(candidate: Candidate) -> Candidate:
-    return Candidate(candidate.elements, candidate.prepared, candidate.probabilities, -1.0)
 
 
 def _digit_cost(plan: _Plan, first: int, last: int, candidate: Candidate, judge: Judge) -> float:

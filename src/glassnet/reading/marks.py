@@ -7,6 +7,7 @@ from glassnet.reading.rows import Row
 Extent = tuple[int, int, int, int]  # left, top, right, bottom
 
 DASH, POINT, COMMA, OTHER = "dash", "point", "comma", "other"
+FAR, BESIDE = 100.0, 1.2  # heights between a mark and a digit
 
 
 def kind_of(box: Extent, row: Row, neighbours: tuple[Extent | None, Extent | None]) -> str:
@@ -19,10 +20,11 @@ def kind_of(box: Extent, row: Row, neighbours: tuple[Extent | None, Extent | Non
     wide, high = (right - left) / height, (bottom - top) / height
     before, after = neighbours
     middle = ((top + bottom) / 2 - _top(row, neighbours)) / height
-    near_before = before is not None and left - before[2] < 1.2 * height
-    near_after = after is not None and after[0] - right < 1.2 * height
+    gap_before = (left - before[2]) / height if before is not None else FAR
+    gap_after = (after[0] - right) / height if after is not None else FAR
+    near_before, near_after = gap_before < BESIDE, gap_after < BESIDE
     if 0.2 <= wide <= 1.1 and high <= 0.35 and wide >= 1.6 * high and 0.2 < middle < 0.85:
-        return DASH if after and near_after and (near_before or after[0] - right < 0.6 * height) else OTHER
+        return DASH if near_after and (near_before or gap_after < BESIDE / 2) else OTHER
     if not (near_before and near_after) or wide > 0.4 or high > 0.5 or middle < 0.6:
         return OTHER
     if high > 0.25 and high > 1.25 * wide and bottom > _top(row, neighbours) + 0.98 * height:

@@ -60,7 +60,7 @@ def sheet_of(colours: Array) -> Array | None:
     small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     # Paper is bright in its darkest colour too, wood is not; a table may be darker, or only more colourful.
     darkest, lightest = small.min(axis=2), small.max(axis=2)
-    pale = cv2.divide(darkest, cv2.max(lightest, 24), scale=255)  # type: ignore[call-overload]
+    pale = cv2.divide(darkest, np.maximum(lightest, 24), scale=255)
     for brightness in (darkest, lightest, pale):
         grey = cv2.morphologyEx(brightness, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
         grey = cv2.GaussianBlur(grey, (5, 5), 0)
@@ -115,9 +115,7 @@ def _polygon(hull: Array, filled: Array) -> Array | None:
         square = np.abs(_angles(corners) - 90) < ODD_ANGLE
         if len(corners) == 4 and at_edge.sum() <= 2 and square.all():
             return _clockwise(corners)
-        if not (square & ~at_edge).any():  # a shadow has no square corner
-            return None
-        return _clockwise(corners) if len(corners) == 4 else corners
+        return corners if (square & ~at_edge).any() else None  # a shadow has no square corner
     return None
 
 
@@ -145,7 +143,8 @@ def lean_of(strength: Array) -> float:
     ink is largest.
     """
     factor = min(1.0, 500 / max(strength.shape))
-    small = cv2.resize(strength, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    size = (max(1, round(strength.shape[1] * factor)), max(1, round(strength.shape[0] * factor)))
+    small = cv2.resize(strength, size, interpolation=cv2.INTER_AREA)
     small = np.minimum(small, 128).astype(np.float32)
     if not small.any():
         return 0.0
@@ -161,8 +160,8 @@ def _gathered(small: Array, angle: float) -> float:
     height, width = small.shape
     slope = float(np.tan(np.deg2rad(angle)))
     reach = int(abs(slope) * width / 2) + 1
-    shear = np.float32([[1, 0, 0], [-slope, 1, reach + slope * width / 2]])  # type: ignore[arg-type]
-    moved = cv2.warpAffine(small, shear, (width, height + 2 * reach), flags=cv2.INTER_NEAREST)  # type: ignore[call-overload]
+    shear = np.array([[1, 0, 0], [-slope, 1, reach + slope * width / 2]], np.float32)
+    moved = cv2.warpAffine(small, shear, (width, height + 2 * reach), flags=cv2.INTER_NEAREST)
     sums = cv2.reduce(moved, 1, cv2.REDUCE_SUM).ravel()
     return float((sums.astype(np.float64) ** 2).sum())
 

@@ -95,7 +95,7 @@ def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
     found = np.zeros(len(pieces), bool)
     middle = pieces.left + pieces.width / 2
     bottom = pieces.top + pieces.height
-    slender = pieces.height > 2.5 * pieces.width
+    slender = pieces.height > 2.0 * pieces.width
     for rule in rules:
         if rule.upright:
             continue

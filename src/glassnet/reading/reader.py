@@ -26,9 +26,9 @@ from glassnet.reading.pieces import Pieces, at_edges, pieces_of, ticks, without
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
-from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, single_of, surely
+from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, is_tiny, one_piece, single_of, surely
 
-LEAST_PROBABILITY = 0.4  # of a digit that is read
+LEAST_PROBABILITY = 0.5  # of a digit that is read
 MOST_NONE = 0.5  # probability of "none" with which something is still read
 
 FEW_PIECES = 12  # of ink: so few may be one digit in pieces
@@ -44,10 +44,10 @@ def read(picture: Source, network: Classifier | None = None) -> Page:
     >>> read(np.full((300, 200), 255, np.uint8)).text
     ''
     """
-    judge = judge_of(network)  # type: ignore[arg-type]
+    judge = judge_of(network)
     pixels = read_picture(picture)
     single = single_of(pixels, judge) if is_small(pixels) else None
-    if single is not None and surely(single, judge, SURE_SMALL):
+    if single is not None and surely(single, judge, SURE_SMALL) and (is_tiny(pixels) or one_piece(single)):
         return _page_of_one(pixels, single, judge)
     trail = _read(pixels, judge)
     page = _page(trail, judge)
@@ -64,7 +64,7 @@ def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page
     The steps are those of a page, whatever the picture's size.
     """
     pixels = read_picture(picture)
-    return read(pixels, network), _read(pixels, judge_of(network)).steps()  # type: ignore[arg-type]
+    return read(pixels, network), _read(pixels, judge_of(network)).steps()
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +118,7 @@ def _read(pixels: Array, judge: Judge) -> _Trail:
     rules = rules_of(level)
     plain = without_rules(level, rules)
     pieces = pieces_of(plain)
-    pieces = without(pieces, ticks(pieces, rules))
-    pieces = without(pieces, at_edges(pieces, shown))
+    pieces = without(pieces, ticks(pieces, rules) | at_edges(pieces, shown))
     rows = rows_of(pieces, usual_height(pieces))
     readings = believed(read_rows(plain.strength, pieces, rows, judge), judge)
     return _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)

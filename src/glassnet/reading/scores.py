@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,10 +21,7 @@ from glassnet.reading.page import NONE
 CELL = 4  # pixels of the crop for one of the result
 # MNIST's strokes are a tenth of the digit's height or more; a thinner one is drawn so wide before it is averaged.
 LEAST_STROKE = 0.09
-SOFT_INK = 0.12  # of the full strength: fainter is the blur around a stroke
-# A mark on a page is no digit so many times more often than a picture that is handed in as one: a tenth of the marks,
-# where the shipped network expects a thousandth of the pictures.
-NONE_ON_PAGES = 100.0
+HARDER = 1.45  # by so much contrast grows, at the cost of the blur around a stroke
 # Digits by a network that cannot say "none": what it is so unsure of is none.
 LEAST_WITHOUT_NONE = 0.75
 
@@ -50,20 +48,20 @@ class Judge:
         if not len(prepared):
             return np.zeros((0, len(self.labels)), np.float32)
         rows = prepared.reshape(len(prepared), *self.network.inputs[0].shape)
-        answers = np.array(self.network(rows), np.float32).reshape(len(prepared), len(self.labels))
-        if self.none_column is not None:
-            answers[:, self.none_column] *= NONE_ON_PAGES
-            answers /= answers.sum(axis=1, keepdims=True)
-        return answers
+        return np.asarray(self.network(rows), np.float32).reshape(len(prepared), len(self.labels))
 
 
-@functools.lru_cache(maxsize=4)
 def judge_of(network: Classifier | None) -> Judge:
     """Return the judge for a network, as it is, or for the shipped one, compiled; made once for each.
 
     Raises GraphError or ShapeError where the network is no classifier of 28 × 28 pixels.
     """
-    network = load_model().compile() if network is None else network
+    return _judge(network)  # type: ignore[arg-type]  # a network is as hashable as any object
+
+
+@functools.lru_cache(maxsize=4)
+def _judge(given: Any) -> Judge:
+    network: Classifier = load_model().compile() if given is None else given
     if network.labels is None or len(network.labels) < 3:
         raise GraphError("reading a page: the network answers values, expected one with labels")
     shapes = [given.shape for given in network.inputs]
@@ -85,11 +83,11 @@ def prepared_ink(ink: Array) -> Array | None:
     margin = CELL * MARGIN
     size = (max(1, round(ink.shape[1] * factor)), max(1, round(ink.shape[0] * factor)))
     ink = cv2.resize(ink, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
-    field: Array = np.zeros((FIELD * CELL, FIELD * CELL), np.uint8)
+    blank = np.zeros((FIELD * CELL, FIELD * CELL), np.uint8)
     top, left = (FIELD * CELL - size[1]) // 2, (FIELD * CELL - size[0]) // 2
     top, left = (margin, left) if size[1] >= size[0] else (top, margin)
-    field[top : top + size[1], left : left + size[0]] = ink
-    field = cv2.convertScaleAbs(cv2.subtract(field, 48.0), alpha=1.45)  # type: ignore[call-overload]
+    blank[top : top + size[1], left : left + size[0]] = ink
+    field: Array = cv2.addWeighted(blank, HARDER, blank, 0, -48 * HARDER)  # MNIST's were black and white at first
     missing = LEAST_STROKE * BOX * CELL - _stroke(field)
     if missing > 0.8:
         width = min(7, round(missing) + 1)

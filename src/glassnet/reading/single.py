@@ -15,7 +15,8 @@ from glassnet.digits.prepare import centre, crop_to_ink, fit, lift_ink, remove_s
 from glassnet.errors import PictureError
 from glassnet.reading.scores import Judge
 
-SMALL_SIDE = 40  # pixels: up to here one digit is likelier than several
+TINY_SIDE = 40  # pixels: up to here one digit is likelier than several
+SMALL_SIDE = 160  # up to here one piece of ink that is a digit is taken for the only one
 WIDEST = 1.6  # sides of a picture of one digit
 SURE_SMALL, SURE_LARGE = 0.8, 0.9
 
@@ -33,7 +34,20 @@ class Single:
 def is_small(picture: Array) -> bool:
     """Return whether a picture is of the size of one digit."""
     height, width = picture.shape[:2]
-    return max(height, width) <= SMALL_SIDE and max(height, width) <= WIDEST * min(height, width)
+    longer = max(height, width)
+    return bool(longer <= SMALL_SIDE and longer <= WIDEST * min(height, width))
+
+
+def is_tiny(picture: Array) -> bool:
+    """Return whether a picture is so small that several digits would hardly be told from one another."""
+    return max(picture.shape[:2]) <= TINY_SIDE
+
+
+def one_piece(single: Single) -> bool:
+    """Return whether the ink is one piece, higher than it is wide."""
+    left, top, right, bottom = single.box
+    inked = cv2.threshold(single.ink, 60, 255, cv2.THRESH_BINARY)[1]
+    return bool(right - left <= bottom - top and cv2.connectedComponents(inked)[0] == 2)
 
 
 def single_of(picture: Array, judge: Judge) -> Single | None:
@@ -45,7 +59,7 @@ def single_of(picture: Array, judge: Judge) -> Single | None:
         prepared = centre(fit(crop_to_ink(ink)))
     except PictureError:
         return None
-    left, top, width, height = cv2.boundingRect((ink > 127).astype("uint8"))
+    left, top, width, height = cv2.boundingRect(cv2.threshold(ink, 127, 255, cv2.THRESH_BINARY)[1])
     scale = grey.shape[0] / small.shape[0]
     box = (left * scale, top * scale, (left + width) * scale, (top + height) * scale)
     left, top, right, bottom = (round(edge) for edge in box)

@@ -1,0 +1,241 @@
+"""Pictures of digits become lines of digits, and pictures without any an empty page."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+import glassnet
+from glassnet.digits.pen import Pen, draw_digit
+from glassnet.errors import GraphError, PictureError
+from glassnet.reading import Line, Page, read, read_steps
+
+Array = npt.NDArray[Any]
+
+WHITE, INK = (245, 244, 240), (40, 38, 44)
+
+
+def sheet(
+    rows: list[str], *, height: int = 60, ink: tuple[int, int, int] = INK, paper: tuple[int, int, int] = WHITE
+) -> Array:
+    """Return rows of digits written by the project's pen, and dashes, points and commas among them."""
+    width = 120 + max(len(row) for row in rows) * height
+    page = np.zeros((80 + len(rows) * 2 * height, width), np.uint8)
+    for number, row in enumerate(rows):
+        x, top = 60, 50 + number * 2 * height
+        for place, sign in enumerate(row):
+            if sign.isdigit():
+                digit = draw_digit(int(sign), Pen(0.10, 0.06), height=height, seed=10 * number + place)
+                part = page[top : top + digit.shape[0], x : x + digit.shape[1]]
+                np.maximum(part, digit, out=part)
+                x += digit.shape[1] + 12
+                continue
+            base = top + height + 2
+            if sign == "-":
+                cv2.line(page, (x, top + height // 2), (x + height // 3, top + height // 2), 255, 6)
+            elif sign == ".":
+                cv2.circle(page, (x + 3, base), 4, 255, -1)
+            elif sign == ",":
+                cv2.line(page, (x + 5, base - 4), (x - 2, base + 14), 255, 6)
+            x += 36 if sign != "-" else height // 3 + 12
+    cover = page.astype(np.float64)[..., np.newaxis] / 255
+    grain = np.random.default_rng(0).normal(0, 1.5, (*page.shape, 3))
+    return np.clip((1 - cover) * np.array(paper) + cover * np.array(ink) + grain, 0, 255).astype(np.uint8)
+
+
+ROWS = ["20457", "386", "7190"]
+
+
+def test_rows_of_digits() -> None:
+    page = glassnet.read(sheet(ROWS))
+    assert page.text == "\n".join(ROWS)
+    assert page.size == (sheet(ROWS).shape[1], sheet(ROWS).shape[0])
+    assert all(digit.prepared.shape == (28, 28) and digit.ranked[0][0] == digit.label for digit in page.digits)
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        ((30, 60, 170), (252, 252, 250)),
+        ((190, 30, 40), (246, 236, 210)),
+        ((235, 238, 230), (36, 62, 52)),
+        ((60, 70, 150), (250, 238, 150)),
+        ((255, 255, 255), (0, 0, 0)),
+    ],
+    ids=["blue on white", "red on cream", "chalk", "blue on yellow", "screen"],
+)
+def test_colours_and_polarity(ink: tuple[int, int, int], paper: tuple[int, int, int]) -> None:
+    assert read(sheet(ROWS, ink=ink, paper=paper)).text == "\n".join(ROWS)
+
+
+def test_boxes_are_where_the_digits_are() -> None:
+    picture = sheet(["5"])
+    rows, columns = np.nonzero(picture.max(axis=2) < 140)
+    [digit] = read(picture).digits
+    box = digit.box
+    edges = (box.left, box.top, box.left + box.width, box.top + box.height)
+    assert edges == pytest.approx((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1), abs=4)
+
+
+def test_hard_shadow() -> None:
+    picture = sheet(ROWS).astype(np.float64)
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    picture[columns + rows / 2 > 300] *= 0.5
+    assert read(picture.astype(np.uint8)).text == "\n".join(ROWS)
+
+
+def test_lined_and_squared_paper() -> None:
+    for upright in (False, True):
+        picture = sheet(ROWS)
+        for y in range(112, picture.shape[0], 120):
+            picture[y - 1 : y + 1] = (150, 170, 210)
+        if upright:
+            for x in range(30, picture.shape[1], 120):
+                picture[:, x : x + 2] = (150, 170, 210)
+        assert read(picture).text == "\n".join(ROWS)
+
+
+def test_separators() -> None:
+    page = read(sheet(["12-34", "5.67"]))
+    assert page.text == "12-34\n5.67"
+    assert [[mark.kind for mark in line.marks] for line in page.lines] == [["dash"], ["point"]]
+
+
+def test_digits_that_touch() -> None:
+    parts = [draw_digit(digit, Pen(0.1), height=80, seed=digit) for digit in (2, 3)]
+    page = np.zeros((200, 300), np.uint8)
+    x = 80
+    for part in parts:
+        np.maximum(
+            page[60 : 60 + part.shape[0], x : x + part.shape[1]],
+            part,
+            out=page[60 : 60 + part.shape[0], x : x + part.shape[1]],
+        )
+        x += part.shape[1] - 20
+    assert cv2.connectedComponents((page > 127).astype(np.uint8))[0] == 2, "one piece"
+    assert read(255 - page).text == "23"
+
+
+@pytest.mark.parametrize("side", [28, 32, 64, 300])
+def test_one_digit_of_any_size(side: int) -> None:
+    for digit in range(10):
+        ink = draw_digit(digit, Pen(0.11), height=round(side * 0.7), seed=3)
+        page = np.zeros((side, side), np.uint8)
+        page[side // 8 : side // 8 + ink.shape[0], side // 4 : side // 4 + ink.shape[1]] = ink[: side - side // 8]
+        for picture in (page, 255 - page):
+            assert read(picture).text == str(digit)
+
+
+def test_turned_by_exif() -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    file = io.BytesIO()
+    upright = Image.fromarray(sheet(ROWS))
+    upright.rotate(90, expand=True).save(file, "JPEG", exif=exif, quality=92)
+    assert read(file.getvalue()).text == "\n".join(ROWS)
+
+
+def test_steps() -> None:
+    page, steps = read_steps(sheet(ROWS))
+    assert page.text == "\n".join(ROWS)
+    assert [step.name for step in steps] == ["canvas", "sheet", "ink", "level", "unruled", "pieces", "digits"]
+    assert all(step.what and step.picture.dtype == np.uint8 for step in steps)
+
+
+def test_a_network_without_none() -> None:
+    shipped = glassnet.digits.load_model()
+    *first, last = shipped.layers
+    assert isinstance(last, glassnet.Dense)
+    assert shipped.labels is not None
+    ten = glassnet.Dense(last.weights[:, :10], last.bias[:10], "softmax")
+    network = glassnet.Network([*first, ten]).replace(inputs=shipped.inputs[0], labels=shipped.labels[:10])
+    assert read(sheet(ROWS), network).text == "\n".join(ROWS)
+
+
+def test_a_network_that_reads_no_digits() -> None:
+    network = glassnet.Network([glassnet.Dense(np.ones((2, 3)), np.zeros(3), "softmax")])
+    with pytest.raises(GraphError, match="answers values, expected one with labels"):
+        read(sheet(ROWS), network)
+
+
+# --- without a digit ---
+
+
+def _noise(shape: tuple[int, ...]) -> Array:
+    return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+
+
+def _clouds() -> Array:
+    noise = cv2.GaussianBlur(_noise((600, 800, 3)).astype(np.float32), (0, 0), 25)
+    return ((noise - noise.min()) / np.ptp(noise) * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.full((400, 300), 255, np.uint8),
+        np.zeros((400, 300, 3), np.uint8),
+        np.full((1, 1), 77, np.uint8),
+        np.full((1, 5000), 200, np.uint8),
+        _noise((300, 400)),
+        _noise((28, 28)),
+        _clouds(),
+        np.tile(np.linspace(0, 255, 500).astype(np.uint8), (300, 1)),
+    ],
+    ids=["white", "black", "pixel", "strip", "noise", "small noise", "clouds", "slope"],
+)
+def test_nothing_to_read(picture: Array) -> None:
+    page = read(picture)
+    assert isinstance(page, Page)
+    assert page.digits == ()
+    assert page.text == ""
+
+
+def test_a_page_of_text_has_next_to_no_digits() -> None:
+    page = np.full((700, 1000), 245, np.uint8)
+    words = ["Reading handwritten numbers is", "what this does and print must", "not be taken for them however"]
+    for number in range(9):
+        cv2.putText(page, words[number % 3], (40, 80 + 70 * number), cv2.FONT_HERSHEY_DUPLEX, 1.6, 30, 3, cv2.LINE_AA)
+    assert len(read(page).digits) <= 5
+
+
+def test_too_large() -> None:
+    with pytest.raises(PictureError, match="pixels would take"):
+        read(_png_header(30_000, 30_000))
+
+
+def _png_header(width: int, height: int) -> bytes:
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def test_damaged_and_unknown_files(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.fromarray(sheet(ROWS)).save(file, "JPEG")
+    with pytest.raises(PictureError, match="cut short"):
+        read(file.getvalue()[:2000])
+    frames = [Image.new("L", (20, 20), shade) for shade in (0, 255)]
+    moving = io.BytesIO()
+    frames[0].save(moving, "GIF", save_all=True, append_images=frames[1:])
+    with pytest.raises(PictureError, match="not a PNG, JPEG"):
+        read(moving.getvalue())
+    lying = tmp_path / "digits.png"
+    lying.write_bytes(file.getvalue())
+    assert read(lying).text == "\n".join(ROWS)
+
+
+def test_a_line_without_digits_says_nothing() -> None:
+    assert Line(()).text == ""
