@@ -163,7 +163,7 @@ def test_the_key_is_of_everything_the_code_depends_on(monkeypatch: pytest.Monkey
     others = {
         machine._key(dataclasses.replace(plan, few=plan.few + 1), here),
         machine._key(dataclasses.replace(plan, scale=0.5), here),
-        machine._key(dataclasses.replace(plan, layers=plan.layers[:1]), here),
+        machine._key(dataclasses.replace(plan, operations=plan.operations[:1]), here),
         machine._key(plan, machine.native_machine("sse")),
         machine._key(plan, dataclasses.replace(here, cpu="abacus")),
         machine._key(plan, dataclasses.replace(here, features=here.features + ",+wings")),

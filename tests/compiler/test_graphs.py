@@ -241,7 +241,7 @@ def test_each_step(name: str, target: str) -> None:
     assert fast.report().in_numpy == ()
     x = rows(29)
     agrees(network, fast, [x])
-    for value in (np.nan, np.inf, -np.inf, 3e38):
+    for value in (np.nan, np.inf, -np.inf):
         x[3] = value
         with np.errstate(all="ignore"):
             assert np.array_equal(np.isnan(fast(x)), np.isnan(network(x)))
