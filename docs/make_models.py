@@ -178,7 +178,6 @@ def draw_curves(name: str, judgement: digits.Judgement, coverage: Array, risk: A
         right.plot(100 * coverage, 100 * risk, color=ORANGE)
         right.set(xlabel="answered, the surest first (%)", ylabel="of these wrong (%)", title="Risk and coverage")
         right.set_xlim(80, 100)
-        figure.tight_layout()
 
 
 # --- pages --------------------------------------------------------------------------------------------------------
