@@ -25,6 +25,7 @@ from glassnet.reading.scores import Judge, prepared_ink, stacked
 WIDEST = 1.35  # a digit's width in heights
 MOST_ELEMENTS = 8  # that make up a digit, slices and broken strokes together
 SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
+SOLID = 0.75  # of its box, what a disc fills and more
 SURE = 0.95  # what is a digit so surely is neither cut nor joined to another one
 CUT, CROSSED = 0.08, 1.2  # costs of a cut, and of the ink it crosses, in heights
 BRIDGED, JOINED = 5.0, 0.06  # costs of a gap closed, in heights, and of pieces joined, squared
@@ -151,6 +152,8 @@ class _Plan:
                     if last > first:
                         break
                     continue
+                if first == last and _is_solid(begin):
+                    continue
                 if high < SMALL * height or (wide < 0.05 * height and not begin.whole):
                     continue
                 found.append((first, last))
@@ -160,6 +163,12 @@ class _Plan:
         """Return whether a sure digit may have the other as a lost part: a small one, right above or beside it."""
         other = self.elements[last] if self.sure[first] else self.elements[first]
         return not self.sure[last if self.sure[first] else first] and other.height < SMALL * self.row.height
+
+
+def _is_solid(element: Element) -> bool:
+    """Return whether an element is a filled disc or square, such as marks the corners of forms: no pen's strokes."""
+    squarish = 0.5 < element.width / max(element.height, 1) < 2
+    return element.whole and squarish and element.area > SOLID * element.width * element.height
 
 
 def _judged_pieces(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> dict[int, Candidate]:
@@ -218,7 +227,7 @@ def _plan(
         wide = whole.width / max(row.height, 0.8 * whole.height, 1)
         sure = best > SURE and wide < SURELY_ONE
         # A piece that is a digit, not wide, is not cut; one that is narrow cannot be two digits.
-        if single is None or sure or wide < 0.35 or wide > 8 or piece in letters:
+        if _is_solid(whole) or single is None or sure or wide < 0.35 or wide > 8 or piece in letters:
             elements.append((whole, sure and whole.height > 0.55 * row.height, 0))
             continue
         where = np.s_[whole.top : whole.bottom, whole.left : whole.right]
