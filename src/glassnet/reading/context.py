@@ -13,9 +13,10 @@ from glassnet.reading.scores import Judge
 
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 MOST_STROKES = 0.6  # of the digits cut from one piece that may be ones
-# Probability that each digit cut from one piece must have; alone: where no digit of the row stands by itself.
-LEAST_CUT, LEAST_CUT_ALONE = 0.4, 0.9
-CLEAN = 0.13  # heights of ink that a cut crosses where two digits no more than touch
+# Probability that each digit cut from one piece must have: beside digits that stand by themselves; alone in its row,
+# if the cuts cross little ink, or more.
+LEAST_CUT, LEAST_CUT_CLEAN, LEAST_CUT_ALONE = 0.4, 0.8, 0.95
+CLEAN = 0.08  # heights of ink that a cut crosses where two digits no more than touch
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
 SURE_IN_TEXT = 0.97
@@ -53,7 +54,8 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
         columns = judge.digit_columns
         least = min(float(digit.probabilities[columns].max()) for digit in digits)
         alone = all(any(not element.whole for element in digit.elements) for digit in reading.digits)
-        unsure = least < (LEAST_CUT_ALONE if alone and _crossed(digits) > CLEAN else LEAST_CUT)
+        clean = _crossed(digits) <= CLEAN
+        unsure = least < (LEAST_CUT if not alone else LEAST_CUT_CLEAN if clean else LEAST_CUT_ALONE)
         if unsure or (len(digits) >= 3 and ones > MOST_STROKES * len(digits)) or left_out > 0.5 * inked:
             refused += [digit for digit in digits if digit not in refused]
     return _refuse(reading, refused)
