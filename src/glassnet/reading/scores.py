@@ -22,6 +22,9 @@ CELL = 4  # pixels of the crop for one of the result
 # MNIST's strokes are a tenth of the digit's height or more; a thinner one is drawn so wide before it is averaged.
 LEAST_STROKE = 0.09
 HARDER = 1.45  # by so much contrast grows, at the cost of the blur around a stroke
+# A mark on a page is no digit so many times more often than a picture that is handed in as one: a tenth of the marks,
+# where the shipped network expects a thousandth of the pictures.
+NONE_ON_PAGES = 100.0
 # Digits by a network that cannot say "none": what it is so unsure of is none.
 LEAST_WITHOUT_NONE = 0.75
 
@@ -48,7 +51,13 @@ class Judge:
         if not len(prepared):
             return np.zeros((0, len(self.labels)), np.float32)
         rows = prepared.reshape(len(prepared), *self.network.inputs[0].shape)
-        return np.asarray(self.network(rows), np.float32).reshape(len(prepared), len(self.labels))
+        answers = np.array(self.network(rows), np.float32).reshape(len(prepared), -1)
+        if answers.shape[1] == 1:  # the probability of the second of two labels
+            answers = np.concatenate([1 - answers, answers], axis=1)
+        if self.none_column is not None:
+            answers[:, self.none_column] *= NONE_ON_PAGES
+            answers /= answers.sum(axis=1, keepdims=True)
+        return answers
 
 
 def judge_of(network: Classifier | None) -> Judge:
@@ -62,7 +71,7 @@ def judge_of(network: Classifier | None) -> Judge:
 @functools.lru_cache(maxsize=4)
 def _judge(given: Any) -> Judge:
     network: Classifier = load_model().compile() if given is None else given
-    if network.labels is None or len(network.labels) < 3:
+    if network.labels is None:
         raise GraphError("reading a page: the network answers values, expected one with labels")
     shapes = [given.shape for given in network.inputs]
     if len(shapes) != 1 or int(np.prod(shapes[0])) != SIDE * SIDE:
