@@ -51,8 +51,8 @@ CHOSEN = {
     "distortions of these, after a first setting had shown 49 errors in the test images.",
     "digits-small": "The recipe was first run with 150 epochs and showed 104 errors in the test images; then with 300.",
     "digits-sigmoid": "The recipe was chosen without the test images.",
-    "digits-tiny": "A first recipe showed 313 errors in the test images; the one kept was chosen among others by 10,000 "
-    "training images that were kept out.",
+    "digits-tiny": "A first recipe showed 313 errors in the test images; the one kept was chosen among others by "
+    "10,000 training images that were kept out.",
     "digits-large": "The recipe was chosen without the test images.",
 }
 
