@@ -35,7 +35,6 @@ PAGES = ROOT / "docs" / "models"
 CARDS = ROOT / "src" / "glassnet" / "digits" / "models" / "cards.json"
 RECIPES = ROOT / "recipes"
 FALSE_ALARMS = 0.01
-NON_DIGITS_EACH = 1000
 WHAT = {
     "digits": "the default",
     "digits-small": "the sizes of the textbook's network",
@@ -112,8 +111,8 @@ def _sizes(network: Network) -> list[int]:
 def _trials(network: Network, images: Array, known: Array) -> Any:
     compiled = network.compile()
     for name in digits.TRIALS:
-        prepared = [np.zeros((28, 28), np.uint8) if p is None else p for p in digits.tried(images, name)]
-        judgement = digits.judge(network.labels or (), compiled(np.stack(prepared).reshape(-1, 784)), known)
+        rows, _ = digits.rows_tried(images, name)
+        judgement = digits.judge(network.labels or (), compiled(rows), known)
         yield name, {"errors": judgement.errors, "calibration_error": judgement.calibration_error}
 
 
@@ -134,11 +133,8 @@ def _not_digits(name: str, network: Network, images: Array, doubt_at: float) -> 
     compiled, labels = network.compile(), network.labels or ()
     with (RECIPES / f"{name}.toml").open("rb") as file:
         seen = tomllib.load(file).get("not_digits", {}).get("kinds", [])
-    for number, kind in enumerate(digits.NON_DIGITS):
-        generator = np.random.Generator(np.random.PCG64((7, number, 1)))
-        outputs = compiled(
-            digits.NonDigits((kind,), images.reshape(-1, 28, 28))(NON_DIGITS_EACH, generator).reshape(-1, 784)
-        )
+    for kind in digits.NON_DIGITS:
+        outputs = compiled(digits.rows_of_non_digits(kind, images))
         refused = float((digits.doubt(labels, outputs) > doubt_at).mean())
         called = float((digits.judge(labels, outputs, np.zeros(len(outputs))).answers == digits.NONE).mean())
         yield kind, {"refused": round(refused, 4), "called_none": round(called, 4), "seen": kind in seen}

@@ -270,3 +270,14 @@ def test_files_that_are_refused(
     with pytest.raises(kind) as caught:
         read_recipe(path)
     assert message in str(caught.value)
+
+
+def test_a_teacher_that_is_not_there_is_made_by_its_recipe(tmp_path: Path) -> None:
+    (tmp_path / "student.toml").write_text('[loss]\nkind = "distillation"\nteacher = "teacher.safetensors"\n')
+    with pytest.raises(MissingFileError, match="teacher: there is no file") as caught:
+        read_recipe(tmp_path / "student.toml")
+    assert caught.value.hint == ""
+    (tmp_path / "teacher.toml").touch()
+    with pytest.raises(MissingFileError) as caught:
+        read_recipe(tmp_path / "student.toml")
+    assert caught.value.hint.startswith("its recipe makes it: glassnet train ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glassnet.digits import TRIALS, prepare, tried
+from glassnet.digits import NON_DIGITS, TRIALS, prepare, rows_of_non_digits, rows_tried, tried
 from glassnet.digits.pen import draw_digit
 
 DIGITS = np.stack([prepare(np.pad(draw_digit(digit), 20)) for digit in range(10)])
@@ -37,3 +37,14 @@ def test_pens() -> None:
 
 def test_where_nothing_is_left() -> None:
     assert list(tried(np.zeros((1, 28, 28), np.uint8), "blur")) == [None]
+    rows, lost = rows_tried(np.stack([DIGITS[3], np.zeros((28, 28), np.uint8)]), "blur")
+    assert (rows.shape, lost) == ((2, 784), 1)
+    assert rows[0].any()
+    assert not rows[1].any()
+
+
+@pytest.mark.parametrize("kind", NON_DIGITS)
+def test_the_same_non_digits_each_time(kind: str) -> None:
+    rows = rows_of_non_digits(kind, DIGITS)
+    assert rows.shape == (1000, 784)
+    np.testing.assert_array_equal(rows, rows_of_non_digits(kind, DIGITS))

@@ -6,21 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 import glassnet
 from glassnet.cli.labelled import Labelled
 from glassnet.cli.progress import Progress
 from glassnet.network import Network
-from glassnet.network.steps import Array
 
 if TYPE_CHECKING:
     from glassnet.digits.judge import Judgement
 
 # Of the digits as they are, at most so many may be refused; as much doubt refuses what is none.
 FALSE_ALARMS = 0.01
-NON_DIGITS_EACH = 500
-SEED = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,37 +39,19 @@ class Tried:
 
 def try_hard(network: Network, given: Labelled) -> Tried:
     """Put a network to the test on pictures (n, 28, 28) whose digits are known."""
-    compiled = network.compile()
-    labels = network.labels or ()
-    trials, unreadable = {}, {}
-    pictures = given.pictures.reshape(-1, 28, 28)
-    with Progress("distorting", len(glassnet.digits.TRIALS) * len(pictures)) as progress:
-        for name in glassnet.digits.TRIALS:
-            prepared = np.zeros((len(pictures), 784), np.uint8)  # blank where nothing is left: none, or wrong
-            lost = 0
-            for number, picture in enumerate(glassnet.digits.tried(pictures, name)):
-                progress.advance()
-                if picture is None:
-                    lost += 1
-                else:
-                    prepared[number] = picture.reshape(-1)
-            trials[name] = glassnet.digits.judge(labels, compiled(prepared), given.labels)
-            unreadable[name] = lost
-    return Tried(trials, unreadable, _refused(network, pictures))
-
-
-def _refused(network: Network, pictures: Array) -> dict[str, float]:
     compiled, labels = network.compile(), network.labels or ()
-    doubt_at = glassnet.digits.doubt_at(labels, compiled(pictures), FALSE_ALARMS)
-    shares = {}
-    kinds = glassnet.digits.NON_DIGITS
-    with Progress("drawing what is no digit", len(kinds)) as progress:
-        for number, kind in enumerate(kinds):
-            generator = np.random.Generator(np.random.PCG64((SEED, number, 1)))
-            drawn = glassnet.digits.NonDigits((kind,), pictures)(NON_DIGITS_EACH, generator)
-            shares[kind] = float((glassnet.digits.doubt(labels, compiled(drawn)) > doubt_at).mean())
+    trials, unreadable, refused = {}, {}, {}
+    doubt_at = glassnet.digits.doubt_at(labels, compiled(given.pictures.reshape(-1, 784)), FALSE_ALARMS)
+    with Progress("trying", len(glassnet.digits.TRIALS) + len(glassnet.digits.NON_DIGITS)) as progress:
+        for name in glassnet.digits.TRIALS:
+            rows, unreadable[name] = glassnet.digits.rows_tried(given.pictures, name)
+            trials[name] = glassnet.digits.judge(labels, compiled(rows), given.labels)
             progress.advance()
-    return shares
+        for kind in glassnet.digits.NON_DIGITS:
+            outputs = compiled(glassnet.digits.rows_of_non_digits(kind, given.pictures))
+            refused[kind] = float((glassnet.digits.doubt(labels, outputs) > doubt_at).mean())
+            progress.advance()
+    return Tried(trials, unreadable, refused)
 
 
 def print_trials(tried: Tried) -> None:

@@ -28,7 +28,7 @@ from glassnet.digits.prepare import Step, prepare, prepare_steps
 from glassnet.digits.recipe import NotDigits, Recipe
 from glassnet.digits.recipe_toml import make_recipe, read_recipe
 from glassnet.digits.recognise import Recognition, recognise, recognise_prepared
-from glassnet.digits.trials import TRIALS, tried
+from glassnet.digits.trials import TRIALS, rows_of_non_digits, rows_tried, tried
 from glassnet.digits.tune import Reading, Tuning, tune
 
 __all__ = [
@@ -68,6 +68,8 @@ __all__ = [
     "recognise",
     "recognise_prepared",
     "risk_coverage",
+    "rows_of_non_digits",
+    "rows_tried",
     "tried",
     "tune",
 ]

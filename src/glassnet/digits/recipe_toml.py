@@ -141,7 +141,14 @@ def _choice(given: Any, choices: tuple[str, Mapping[str, type]], where: str, fol
 
 def _teacher(given: Any, where: str, folder: Path | None) -> Network:
     name = _typed(given, str, f"{where}: teacher", "the name of a shipped model or a file")
-    return load_model(name) if name in MODELS else formats.load((folder or Path()) / name)
+    if name in MODELS:
+        return load_model(name)
+    place = (folder or Path()) / name
+    if not place.exists():
+        recipe = place.with_suffix(".toml")
+        hint = f"its recipe makes it: glassnet train {recipe} -o {place}" if recipe.exists() else ""
+        raise MissingFileError(f"{where}: teacher: there is no file {place}", hint=hint)
+    return formats.load(place)
 
 
 def _typed(value: Any, kind: type, where: str, what: str) -> Any:

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 
+from glassnet.digits.nondigits import NON_DIGITS, NonDigits
 from glassnet.digits.picture import Array
 from glassnet.digits.prepare import SIDE, prepare
 from glassnet.errors import PictureError
@@ -107,6 +108,30 @@ TRIALS: Mapping[str, Trial] = MappingProxyType(
         "jpeg": _jpeg,
     }
 )
+
+
+# How many non-digits of each kind are drawn, and from which random numbers.
+NON_DIGITS_EACH = 1000
+SEED_OF_NON_DIGITS = 7
+
+
+def rows_tried(pictures: Array, trial: str) -> tuple[Array, int]:
+    """Return the pictures after a trial as rows (n, 784), and of how many no ink is left; these are blank."""
+    rows = np.zeros((len(pictures), SIDE * SIDE), np.uint8)
+    lost = 0
+    for number, picture in enumerate(tried(pictures, trial)):
+        if picture is None:
+            lost += 1
+        else:
+            rows[number] = picture.reshape(-1)
+    return rows, lost
+
+
+def rows_of_non_digits(kind: str, pictures: Array) -> Array:
+    """Return pictures (n, 784) of one kind of non-digit, the same each time; pictures: of digits, for some kinds."""
+    seed = (SEED_OF_NON_DIGITS, list(NON_DIGITS).index(kind), 1)
+    drawn = NonDigits((kind,), pictures.reshape(-1, SIDE, SIDE))
+    return drawn(NON_DIGITS_EACH, np.random.Generator(np.random.PCG64(seed))).reshape(-1, SIDE * SIDE)
 
 
 def tried(pictures: Array, trial: str, seed: int = 0) -> Iterator[Array | None]:

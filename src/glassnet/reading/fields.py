@@ -51,7 +51,9 @@ class Field:
         if self.length is not None and self.length < 1:
             raise OptionError(f"length must be 1 or more, found {self.length}")
         if self.range is not None and not self.range[0] <= self.range[1]:
-            raise OptionError(f"range: the first number must not exceed the second, found {self.range}")
+            raise OptionError(
+                f"range: the first number must not exceed the second, found {self.range[0]}-{self.range[1]}"
+            )
         if self.check is not None and self.check not in CHECKS:
             raise OptionError(f"unknown check {self.check!r}", hint=f"there are: {', '.join(CHECKS)}")
         self._written  # noqa: B018  finds choices that cannot be read
