@@ -90,7 +90,6 @@ def measured(name: str, path: Path, runs: Path | None) -> dict[str, Any]:
         "trials": dict(_trials(network, images, known)),
         "load_digits": _other_hands(network),
         "not_digits": dict(_not_digits(name, network, images, doubt_at)),
-        "misread": [[int(row), int(known[row]), str(judgement.answers[row])] for row in wrong],
     }
     if runs is not None:
         card |= _runs(name, runs, images, known)

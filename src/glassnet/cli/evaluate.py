@@ -116,7 +116,7 @@ class _Result:
 def _check(model: str, network: Network) -> None:
     if network.labels is None:
         raise GraphError(f"evaluating {model}: it answers values, not labels, so there is nothing to count")
-    if not {str(label) for label in network.labels} <= {*DIGITS, "none"}:
+    if not {str(label) for label in network.labels} <= {*DIGITS, glassnet.digits.NONE}:
         raise GraphError(f"evaluating {model}: it answers {list(network.labels)}, expected digits")
 
 
@@ -126,7 +126,7 @@ def _evaluated(network: Network, given: Labelled, batch_size: int) -> _Result:
     if outputs.shape[1] == 1:  # the probability of the second of two labels
         outputs = np.concatenate([1 - outputs, outputs], axis=1)
     judgement = glassnet.digits.judge(labels, outputs, given.labels)
-    columns = (*DIGITS, "none") if "none" in labels else DIGITS
+    columns = (*DIGITS, glassnet.digits.NONE) if glassnet.digits.NONE in labels else DIGITS
     confusion = np.zeros((len(DIGITS), len(columns)), dtype=int)
     np.add.at(confusion, (given.labels, np.array([columns.index(str(answer)) for answer in judgement.answers])), 1)
     believable = bool((outputs >= 0).all() and (np.abs(outputs.sum(axis=1) - 1) < 1e-3).all())
@@ -161,7 +161,7 @@ def _evaluate_all(given: Labelled, batch_size: int, json: bool) -> None:
         judgement = result.judgement
         share = f"{100 * judgement.error:.2f} %"
         off = f"{100 * judgement.calibration_error:.2f} %"
-        refused = judgement.refused if "none" in result.columns else "·"
+        refused = judgement.refused if glassnet.digits.NONE in result.columns else "·"
         print(f"{name:<16}{_sizes(network):<20}{judgement.errors:>8,}{share:>10}{refused:>13}{off:>19}")
     if not json:
         print(f"\nof {len(given.labels):,} pictures")

@@ -47,7 +47,7 @@ class Judgement:
     @property
     def refused(self) -> int:
         """How many rows it took for no digit."""
-        return int((self.answers == NONE).sum()) if self.answers.dtype == object else 0
+        return int((self.answers == NONE).sum())
 
     @property
     def calibration_error(self) -> float:

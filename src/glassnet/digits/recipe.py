@@ -144,7 +144,7 @@ class Recipe:
         count = len(labels) - self.calibrate
         known, kept = (pictures[:count], labels[:count]), (pictures[count:], labels[count:])
         trained = [
-            member.train_one(*known, checkpoint=place, progress=progress and _nth(number, self.members, progress))
+            member._train_one(*known, checkpoint=place, progress=progress and _nth(number, self.members, progress))
             for number, (member, place) in enumerate(zip(self._each(), self.checkpoints(checkpoint), strict=True))
         ]
         networks = [centred(training.network) for training in trained]
@@ -176,7 +176,7 @@ class Recipe:
         distorted = self.change(pictures.reshape(-1, SIDE, SIDE), np.random.Generator(np.random.PCG64((self.seed, 2))))
         return np.concatenate([pictures.reshape(distorted.shape), distorted]), np.concatenate([labels, labels])
 
-    def train_one(
+    def _train_one(
         self,
         pictures: Array,
         labels: Array,

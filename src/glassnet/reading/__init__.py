@@ -4,11 +4,12 @@ Beyond that: what is known of a line makes its reading surer (``Field``), forms 
 is in doubt is laid before a person (``rows_of``, ``write_report``).
 """
 
+from glassnet.digits.nondigits import NONE
 from glassnet.reading.checks import CHECKS
 from glassnet.reading.encode import cropped, image, jpeg, png, use_one_thread, within
 from glassnet.reading.fields import Field, Value, gathered, likeliest_rows, read_choices, read_field
 from glassnet.reading.form import Entry, form_table, read_form, sheet_of
-from glassnet.reading.page import NONE, SEPARATORS, Array, Box, Digit, Line, Mark, Page
+from glassnet.reading.page import SEPARATORS, Array, Box, Digit, Line, Mark, Page
 from glassnet.reading.pdf import count_pages, is_pdf, read_pdf_page
 from glassnet.reading.reader import read, read_steps
 from glassnet.reading.report import side_for, write_report

@@ -19,9 +19,10 @@ from math import ceil, floor, inf, prod
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from glassnet.digits.nondigits import NONE
 from glassnet.errors import FileFormatError, MissingFileError, OptionError
 from glassnet.reading.checks import CHECKS, MAY_END_IN_X, SYMBOLS, Between, Every, Length, Listed, Rule, X, follows
-from glassnet.reading.page import NONE, Digit, Line, Mark, Page
+from glassnet.reading.page import Digit, Line, Mark, Page
 
 # That a person wrote what the field forbids: the prior with which the readings that fit are weighed.
 UNRULY = 0.01

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
+from glassnet.digits.nondigits import NONE
 from glassnet.network import Label
 
 Array: TypeAlias = npt.NDArray[Any]
 
-NONE = "none"  # what is no digit
 SEPARATORS = {"dash": "-", "point": ".", "comma": ","}  # kind of a mark → as it is written
 
 

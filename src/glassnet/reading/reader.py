@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from glassnet.digits.nondigits import NONE
 from glassnet.digits.picture import Array, Source, read_picture
 from glassnet.digits.prepare import Step
 from glassnet.digits.recognise import Classifier
@@ -21,7 +22,7 @@ from glassnet.reading.inking import Ink, inked, survey
 from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
-from glassnet.reading.page import NONE, Box, Digit, Line, Mark, Page
+from glassnet.reading.page import Box, Digit, Line, Mark, Page
 from glassnet.reading.pieces import Pieces, at_edges, pieces_of, ticks, without
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 
 from glassnet.digits.models import load_model
+from glassnet.digits.nondigits import NONE
 from glassnet.digits.picture import Array
 from glassnet.digits.prepare import BOX, FIELD, MARGIN, SIDE, centre
 from glassnet.digits.recognise import Classifier
 from glassnet.errors import GraphError, ShapeError
 from glassnet.network import Label
-from glassnet.reading.page import NONE
 
 CELL = 4  # pixels of the crop for one of the result
 # MNIST's strokes are a tenth of the digit's height or more; a thinner one is drawn so wide before it is averaged.
