@@ -144,6 +144,19 @@ def arrangements() -> Network:
     return Network(steps, inputs=Input((24,)), outputs=("last", "taken", "all"))
 
 
+def connected(inputs: int, width: int, layers: int) -> Network:
+    """Return layers that read the input and all layers before, so that each stands in several arrangements."""
+    steps: list[Step] = []
+    before = ("x",)
+    for number in range(layers):
+        steps.append(Concatenate(sources=before, name=f"all{number}"))
+        read = inputs + width * number
+        steps.append(dense(read, width, "relu", seed=number, name=f"layer{number}"))
+        before = (*before, f"layer{number}")
+    last = Concatenate(sources=before[::-1], name="every")
+    return Network([*steps, last, dense(inputs + width * layers, 3, "softmax")], inputs=Input((inputs,)))
+
+
 GRAPHS: Mapping[str, Network] = MappingProxyType(
     {
         "committee": committee(40, 20, 12, 5, members=4),
@@ -153,6 +166,7 @@ GRAPHS: Mapping[str, Network] = MappingProxyType(
         "policy": policy(),
         "gates": gates(),
         "arrangements": arrangements(),
+        "connected": connected(6, 5, 4),
     }
 )
 

@@ -362,7 +362,7 @@ def test_random_graphs(seed: int) -> None:
 def test_what_stands_side_by_side_is_made_there() -> None:
     program = lower(GRAPHS["towers"])
     plan = make_plan(program, native_machine("sse").target)
-    made = [each.work.outputs for number, each in enumerate(plan.operations, 2) if number in plan.beside]
+    made = [each.work.outputs for number, each in enumerate(plan.operations, 2) if number in dict(plan.beside)]
     assert made == [9, 5]  # the towers; y is copied
 
 

@@ -182,13 +182,16 @@ def _packed(parameters: Pointer, work: Pass) -> list[Pointer]:
     return [parameters.at(F32, at) for at in work.parameters]
 
 
-def _without_beside(plan: Plan, work: Pass, sources: tuple[Columns, ...]) -> tuple[Pass, tuple[Columns, ...]]:
+def _without_beside(plan: Plan, number: int) -> tuple[Pass, tuple[Columns, ...]]:
     """Return a pass and its sources without those that an arrangement need not copy."""
+    work, sources = plan.operations[number].work, plan.operations[number].sources
+    assert isinstance(work, Pass)
     if work.function != "arrange":
         return work, sources
-    kept = [number for number, columns in enumerate(sources) if columns.value not in plan.beside]
-    reads, at = (tuple(each[number] for number in kept) for each in (work.reads, work.at))
-    return dataclasses.replace(work, reads=reads, at=at), tuple(sources[number] for number in kept)
+    made = len(plan.widths) + number
+    kept = [place for place, columns in enumerate(sources) if (columns.value, made) not in plan.beside]
+    reads, at = (tuple(each[place] for place in kept) for each in (work.reads, work.at))
+    return dataclasses.replace(work, reads=reads, at=at), tuple(sources[place] for place in kept)
 
 
 # --- a row by itself ----------------------------------------------------------------------------------------
@@ -205,7 +208,7 @@ def _row_from(work: _Work, number: int, scratch: Pointer, lists: Pointer) -> Non
         if isinstance(operation.work, Layer):
             work.layer(each, target, lists, one)
             continue
-        done, columns = _without_beside(plan, operation.work, operation.sources)
+        done, columns = _without_beside(plan, each)
         sources = [work.read(source).at for source in columns]
         if done.reads or done.function != "arrange":
             call_pass(f, work.routines, done, 1, target, [*sources, *_packed(work.parameters, done)])
@@ -436,7 +439,7 @@ def group(f: Function, routines: Routines, plan: Plan, number: int, fetches: boo
             arguments = (parameters.at(F32, layer.bias), read(source), target, ahead)
             routines.call(f, layer_by_columns, (layer.anywhere(), fetches and each == number), *arguments)
             continue
-        work, sources = _without_beside(plan, operation.work, operation.sources)
+        work, sources = _without_beside(plan, each)
         operands = [*(read(source) for source in sources), *_packed(parameters, work)]
         if work.reads or work.function != "arrange":
             call_pass(f, routines, work, lanes, target, operands)

@@ -160,7 +160,8 @@ class Plan:
     lanes; all before it are layers. turns_dense: whether a block goes by columns from the first operation on if its
     input has no zeros to skip.
     single, rows, group: where values lie: of a row by itself, in floats; of the rows of a block before the turn, in
-    floats of a row; of a group, in columns. beside: the values that are made within the arrangement that reads them.
+    floats of a row; of a group, in columns. beside: the values that are made within an arrangement that reads them, each
+    with the value of that arrangement; others that read them copy.
     scale, shift: how uint8 becomes float32.
     """
 
@@ -175,7 +176,7 @@ class Plan:
     single: Frame
     rows: Frame
     group: Frame
-    beside: frozenset[int]
+    beside: frozenset[tuple[int, int]]
     scale: float
     shift: float
 
@@ -398,7 +399,7 @@ def placed(plan: Plan) -> Plan:
         single=dataclasses.replace(single, size=_padded(single.size) + LINE),
         rows=_framed(plan, range(inputs + plan.turn), plan.stride, beside, lasting=plan.crossing(plan.turn)),
         group=_framed(plan, grouped, widths.__getitem__, beside),
-        beside=frozenset(beside),
+        beside=frozenset((value, around) for value, (around, _) in beside.items()),
     )
 
 
