@@ -147,7 +147,7 @@ def arrangements() -> Network:
 def connected(inputs: int, width: int, layers: int) -> Network:
     """Return layers that read the input and all layers before, so that each stands in several arrangements."""
     steps: list[Step] = []
-    before = ("x",)
+    before: tuple[str, ...] = ("x",)
     for number in range(layers):
         steps.append(Concatenate(sources=before, name=f"all{number}"))
         read = inputs + width * number

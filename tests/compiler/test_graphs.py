@@ -343,7 +343,7 @@ KINDS = (*ALONE, "add", "multiply", "maximum", "concatenate", "slice", "take", "
 def test_random_graphs(seed: int) -> None:
     network = RandomGraph(seed).network()
     fast = network.compile(cache=False)
-    assert fast.report().in_numpy == ()
+    assert {reason for _, reason in fast.report().in_numpy} <= {"nothing is calculated beside it"}
     x = rows_for(network, 41, seed)
     x[0][:, ::2][:20] = 0
     expected = as_tuple(network(*x))

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from glassnet.digits import pen, read_picture, recognise
-from glassnet.digits.pen import EXAMPLES, STROKES, Pen, Sheet, draw_digit, write_on
+from glassnet.digits import examples, read_picture, recognise
+from glassnet.digits.examples import EXAMPLES
+from glassnet.digits.pen import STROKES, Pen, Sheet, draw_digit, write_on
 from glassnet.errors import OptionError
 
 EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples" / "digits"
@@ -46,8 +47,8 @@ def test_the_pen_is_as_wide_as_said() -> None:
 def test_what_the_pen_does_not_know() -> None:
     with pytest.raises(OptionError, match="a digit is 0 to 9, found 10"):
         draw_digit(10)
-    with pytest.raises(OptionError, match="the pen knows 2 ways of writing 7, counted from 0; found 2"):
-        draw_digit(7, way=2)
+    with pytest.raises(OptionError, match="the pen knows 3 ways of writing 7, counted from 0; found 3"):
+        draw_digit(7, way=3)
     with pytest.raises(OptionError, match="does not fit on 100 × 100"):
         write_on(draw_digit(7), Sheet(size=(100, 100)))
 
@@ -60,7 +61,7 @@ def test_a_sheet_has_its_colours() -> None:
 
 
 def test_the_command_writes_the_committed_examples(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "glassnet.digits.pen", str(tmp_path / "new")]
+    command = [sys.executable, "-m", "glassnet.digits.examples", str(tmp_path / "new")]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stderr == ""
     assert sorted(path.name for path in EXAMPLES_FOLDER.iterdir()) == sorted(example.file for example in EXAMPLES)
@@ -71,13 +72,13 @@ def test_the_command_writes_the_committed_examples(tmp_path: Path) -> None:
 
 
 def test_the_command_says_how_it_is_used() -> None:
-    run = subprocess.run([sys.executable, "-m", pen.__name__], capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-m", examples.__name__], capture_output=True, text=True, check=False)
     assert run.returncode != 0
     assert run.stderr.startswith("usage:")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.file)
-def test_the_shipped_network_reads_the_examples(example: pen.Example) -> None:
+def test_the_shipped_network_reads_the_examples(example: examples.Example) -> None:
     found = recognise(EXAMPLES_FOLDER / example.file)
     if example.file == "1-flag.png":  # drawn to stand between 1 and 7, and the network says that it is not sure
         assert found.label in (1, 7)

@@ -42,6 +42,7 @@ patience = 2
 workers = 0
 members = 2
 calibrate = 10
+drawn = 30
 half = true
 
 [loss]
@@ -91,6 +92,7 @@ def test_every_key_of_a_recipe(tmp_path: Path) -> None:
         optimizer=AdamW(WarmUp(Cosine(0.01), 0.1), weight_decay=0.02, clip=1.0),
         average=0.9,
         augment=(Affine(turn_degrees=8), Elastic()),
+        drawn=30,
         not_digits=NotDigits(0.25, ("strokes", "pair"), 50, "none", 0.02),
         mixup=0.2,
         epochs=3,
@@ -230,6 +232,7 @@ ADAM: dict[str, Any] = {"kind": "adam"}
         ({"augment": [{"kind": "affine", "turn": 1}]}, "there is no option 'turn'; the nearest is 'turn_degrees'"),
         ({"loss": {"kind": "distillation"}}, "recipe: loss (distillation): 'teacher' is missing"),
         ({"loss": {"kind": "cross_entropy", "class_weights": ["a"] * 10}}, "recipe: loss (cross_entropy): "),
+        ({"drawn": -1}, "recipe: drawn must be 0 or more, found -1"),
         ({"not_digits": True}, "recipe: not_digits: expected a table: [not_digits], found True"),
         ({"not_digits": {"kind": 3}}, "unknown "),
         ({"not_digits": {"expected": 1}}, "NotDigits: expected must be "),

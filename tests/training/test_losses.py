@@ -135,6 +135,18 @@ def test_a_student_comes_to_answer_as_its_teacher() -> None:
     np.testing.assert_allclose(outcome.slope, 0, atol=1e-6)
 
 
+def test_a_teacher_is_believed_where_it_is_right() -> None:
+    teacher = initialise((3, 5, 4), seed=4)
+    x = GENERATOR.standard_normal((50, 3)).astype(np.float32)
+    t = np.eye(4)[GENERATOR.integers(4, size=50)]
+    always, where_right = (Distillation(teacher, where_right=believed).targets((x,), t) for believed in (False, True))
+    right = np.asarray(teacher(x)).argmax(axis=1) == t.argmax(axis=1)
+    assert 0 < right.sum() < 50
+    np.testing.assert_array_equal(where_right[right], always[right])
+    np.testing.assert_array_equal(where_right[~right, 1], t[~right])
+    np.testing.assert_array_equal(where_right[:, 0], t)
+
+
 def test_held_out_rows_are_judged_by_their_labels() -> None:
     teacher = initialise((3, 5, 4), seed=4)
     assert CrossEntropy(0.1, (1, 2, 3, 4)).judge() == CrossEntropy()

@@ -160,8 +160,8 @@ class Plan:
     lanes; all before it are layers. turns_dense: whether a block goes by columns from the first operation on if its
     input has no zeros to skip.
     single, rows, group: where values lie: of a row by itself, in floats; of the rows of a block before the turn, in
-    floats of a row; of a group, in columns. beside: the values that are made within an arrangement that reads them, each
-    with the value of that arrangement; others that read them copy.
+    floats of a row; of a group, in columns. beside: the values that are made within an arrangement that reads them,
+    each with the value of that arrangement; others that read them copy.
     scale, shift: how uint8 becomes float32.
     """
 

@@ -1,18 +1,14 @@
 """A pen that writes digits: from stored strokes to pictures that look written by hand.
 
-The project needs example pictures that it may give away, with no byte of anybody's data set. A digit is a few
+The project needs digits that it may give away, with no byte of anybody's data set. A digit is a few
 strokes, each a list of points the pen passes through, in units of the digit's height; a hand adds slant, tremor and
 pressure, a sheet adds colours, light and grain. The same seed writes the same digit.
-
-``python -m glassnet.digits.pen FOLDER`` writes the example pictures of the project.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -39,6 +35,9 @@ STROKES: Mapping[int, tuple[tuple[Stroke, ...], ...]] = MappingProxyType(
             (((0.20, 0.20), (0.29, 0.12), (0.37, 0.00)), ((0.37, 0.00), (0.35, 0.50), (0.34, 1.00))),
             (((0.17, 0.19), (0.28, 0.11), (0.36, 0.00)), ((0.36, 0.00), (0.35, 0.50), (0.34, 0.98)),
              ((0.08, 0.99), (0.34, 0.98), (0.60, 0.98))),
+            (((0.02, 0.44), (0.21, 0.25), (0.40, 0.00)), ((0.40, 0.00), (0.39, 0.50), (0.37, 1.00))),
+            (((0.02, 0.36), (0.20, 0.22), (0.38, 0.00)), ((0.38, 0.00), (0.37, 0.50), (0.36, 0.98)),
+             ((0.12, 0.99), (0.36, 0.98), (0.58, 0.97))),
         ),
         2: (
             (((0.06, 0.22), (0.20, 0.03), (0.45, 0.03), (0.58, 0.21), (0.48, 0.48), (0.25, 0.75), (0.03, 0.97)),
@@ -57,6 +56,8 @@ STROKES: Mapping[int, tuple[tuple[Stroke, ...], ...]] = MappingProxyType(
              ((0.52, 0.22), (0.48, 0.60), (0.44, 1.00))),
             (((0.47, 0.00), (0.24, 0.33), (0.02, 0.66)), ((0.02, 0.66), (0.35, 0.65), (0.70, 0.64)),
              ((0.47, 0.00), (0.46, 0.50), (0.44, 1.00))),
+            (((0.44, 0.00), (0.22, 0.30), (0.03, 0.62)), ((0.03, 0.62), (0.32, 0.63), (0.66, 0.60)),
+             ((0.47, 0.38), (0.42, 0.70), (0.34, 1.00))),
         ),
         5: (
             (((0.16, 0.03), (0.13, 0.23), (0.10, 0.43)),
@@ -75,6 +76,8 @@ STROKES: Mapping[int, tuple[tuple[Stroke, ...], ...]] = MappingProxyType(
             (((0.03, 0.07), (0.30, 0.05), (0.60, 0.03)), ((0.60, 0.03), (0.39, 0.48), (0.22, 1.00))),
             (((0.03, 0.05), (0.32, 0.04), (0.63, 0.02)), ((0.63, 0.02), (0.42, 0.45), (0.28, 1.00)),
              ((0.16, 0.53), (0.36, 0.50), (0.57, 0.48))),
+            (((0.02, 0.20), (0.03, 0.05)), ((0.03, 0.05), (0.32, 0.05), (0.62, 0.02)),
+             ((0.62, 0.02), (0.40, 0.45), (0.30, 1.00))),
         ),
         8: (
             (((0.54, 0.14), (0.32, 0.00), (0.11, 0.15), (0.28, 0.42), (0.56, 0.72), (0.34, 1.00), (0.06, 0.79),
@@ -87,6 +90,8 @@ STROKES: Mapping[int, tuple[tuple[Stroke, ...], ...]] = MappingProxyType(
              ((0.57, 0.17), (0.55, 0.58), (0.49, 1.00))),
             (((0.56, 0.20), (0.36, 0.01), (0.09, 0.18), (0.14, 0.44), (0.40, 0.44), (0.56, 0.20)),
              ((0.56, 0.20), (0.56, 0.60), (0.40, 0.94), (0.12, 0.95))),
+            (((0.58, 0.06), (0.34, 0.01), (0.13, 0.17), (0.18, 0.40), (0.42, 0.39), (0.58, 0.06)),
+             ((0.58, 0.06), (0.60, 0.52), (0.45, 0.91), (0.20, 0.97), (0.03, 0.84))),
         ),
     }
 )  # fmt: skip
@@ -183,58 +188,3 @@ def write_on(ink: Array, sheet: Sheet, *, seed: int = 0) -> Array:
     light = (1 - sheet.shadow * (x + y) / 2 + sheet.grain * grain)[..., np.newaxis]
     colors = (1 - cover) * np.array(sheet.paper) + cover * np.array(sheet.ink)
     return np.clip(np.rint(colors * light), 0, 255).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class Example:
-    """One example picture: its file name, the digit, and who wrote it how on what."""
-
-    file: str
-    digit: int
-    pen: Pen
-    sheet: Sheet
-    way: int = 0
-    height: int = 200
-    seed: int = 0
-
-
-_CREAM, _WHITE, _GREY = (246, 238, 219), (250, 250, 248), (205, 203, 198)
-_BOARD, _CHALK = (36, 62, 52), (232, 236, 228)
-_BLACK_INK, _BLUE_INK, _RED_INK, _PENCIL = (38, 34, 32), (34, 58, 152), (186, 38, 44), (112, 110, 108)
-
-EXAMPLES = (
-    Example("0-marker.png", 0, Pen(0.15, 0.05), Sheet(_BLACK_INK, _WHITE, size=(320, 320)), height=220, seed=1),
-    Example("1-flag.png", 1, Pen(0.07, 0.10), Sheet(_BLUE_INK, _WHITE, 0.08, 0.004, (260, 340)), 1, 230, 2),
-    Example("2-cream.jpg", 2, Pen(0.07, 0.12), Sheet(_BLACK_INK, _CREAM, 0.25, 0.010, (480, 400)), 0, 250, 3),
-    Example("3-screen.png", 3, Pen(0.11), Sheet(size=(280, 280)), 0, 190, 4),
-    Example("4-open.jpg", 4, Pen(0.06, 0.08), Sheet(_BLUE_INK, _CREAM, 0.18, 0.012, (420, 420)), 0, 240, 5),
-    Example("5-turned.jpg", 5, Pen(0.08, 0.05, 9.0), Sheet(_BLACK_INK, _GREY, 0.35, 0.015, (500, 500)), 0, 280, 6),
-    Example("6-red.png", 6, Pen(0.09, 0.10), Sheet(_RED_INK, _WHITE, size=(300, 360)), 0, 220, 7),
-    Example("7-crossed.jpg", 7, Pen(0.07, 0.10), Sheet(_BLUE_INK, _CREAM, 0.22, 0.012, (460, 380)), 1, 230, 8),
-    Example("8-chalk.jpg", 8, Pen(0.10, 0.08), Sheet(_CHALK, _BOARD, 0.3, 0.02, (400, 400)), 0, 240, 9),
-    Example("9-pencil.jpg", 9, Pen(0.05, 0.06), Sheet(_PENCIL, _WHITE, 0.2, 0.012, (600, 450), (0.6, 0.5)), 0, 230, 10),
-    Example("4-closed.png", 4, Pen(0.10), Sheet(_BLACK_INK, _WHITE, size=(64, 64)), 1, 40, 11),
-    Example("7-small.png", 7, Pen(0.09, 0.05, -6.0), Sheet(size=(90, 60), place=(0.7, 0.5)), 0, 40, 12),
-)  # fmt: skip
-
-
-_ENCODING = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 85], ".png": [cv2.IMWRITE_PNG_COMPRESSION, 9]}
-
-
-def write_example(example: Example, folder: Path) -> Path:
-    """Write one example picture into ``folder`` and return its path."""
-    ink = draw_digit(example.digit, example.pen, way=example.way, height=example.height, seed=example.seed)
-    picture = write_on(ink, example.sheet, seed=example.seed)
-    path = folder / example.file
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(path.suffix, bgr, _ENCODING[path.suffix])
-    path.write_bytes(encoded.tobytes())
-    return path
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m glassnet.digits.pen FOLDER")
-    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
-    for each in EXAMPLES:
-        sys.stdout.write(f"{write_example(each, Path(sys.argv[1]))}\n")

@@ -12,6 +12,7 @@ import numpy as np
 
 from glassnet.activations import Array
 from glassnet.digits.augment import Augmentation, Distortion
+from glassnet.digits.drawn import drawn_digits
 from glassnet.digits.finish import calibrated, centred, expecting
 from glassnet.digits.nondigits import NONE, NonDigits
 from glassnet.errors import OptionError, ShapeError
@@ -78,7 +79,8 @@ class Recipe:
     """How to train a network that reads digits.
 
     layers: neurons of each hidden layer. dropout, normalise: of the hidden layers, as in ``initialise``. augment: what
-    is done to the pictures, anew in each epoch. not_digits: what is mixed in. mixup: the alpha of ``Mixup``. average,
+    is done to the pictures, anew in each epoch. drawn: so many digits of the project's own pen are added to the
+    pictures. not_digits: what is mixed in. mixup: the alpha of ``Mixup``. average,
     epochs, batch_size, seed, patience, workers: as in ``train``. hold_out: the share of the pictures by which the best
     epoch is chosen; 0: none, and the last epoch is kept. members: so many networks, with seeds two apart, answer
     together. calibrate: so many of the last pictures are not trained on; the probabilities are fitted to them,
@@ -93,6 +95,7 @@ class Recipe:
     optimizer: Optimizer = field(default_factory=Adam)
     average: float | None = None
     augment: tuple[Distortion, ...] = ()
+    drawn: int = 0
     not_digits: NotDigits | None = None
     mixup: float | None = None
     epochs: int = 20
@@ -190,6 +193,10 @@ class Recipe:
             kept, held_out = split(len(labels), self.hold_out, self.seed)
             validation = (pictures[held_out], labels[held_out])
             pictures, labels = pictures[kept], labels[kept]
+        if self.drawn:
+            more, known = drawn_digits(self.drawn, np.random.Generator(np.random.PCG64((self.seed, 3))))
+            pictures = np.concatenate([pictures, more.reshape(-1, *pictures.shape[1:])])
+            labels = np.concatenate([labels, known])
         stream: Stream = Examples(pictures, labels, change=self.change)
         if self.not_digits is not None:
             others = self.not_digits.stream(pictures, self.seed, self.change)

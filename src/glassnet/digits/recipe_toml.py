@@ -86,7 +86,7 @@ def make_recipe(table: Table, *, where: str = "recipe", folder: Path | None = No
     for name, kind, what in _PLAIN:
         if name in chosen:
             _typed(chosen[name], kind, f"{where}: {name}", what)
-    for name, least in (("members", 1), ("calibrate", 0)):
+    for name, least in (("members", 1), ("calibrate", 0), ("drawn", 0)):
         whole(f"{where}: {name}", chosen.get(name, least), least)
     for name in ("hold_out", "dropout"):
         real(f"{where}: {name}", chosen.get(name, 0.0), BELOW_1)

@@ -167,13 +167,15 @@ class Distillation(Loss):
     shown, distorted as they are.
 
     teacher: a network that answers with the same classes' probabilities; compiled for the purpose. labels: the loss
-    of the labels.
+    of the labels. where_right: the teacher is believed only where its first choice is the label's; elsewhere the label
+    takes the place of its answer, so that rows may be shown which it knows nothing about.
     """
 
     teacher: Network
     temperature: float = 2.0
     soft: float = 0.9
     labels: CrossEntropy = CrossEntropy()
+    where_right: bool = False
 
     def __post_init__(self) -> None:
         check(self)
@@ -185,7 +187,7 @@ class Distillation(Loss):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Leave out the machine code, which is made where it is used."""
-        return Distillation, (self.teacher, self.temperature, self.soft, self.labels)
+        return Distillation, (self.teacher, self.temperature, self.soft, self.labels, self.where_right)
 
     def check(self, h: Activation, t: Array) -> None:
         """Raise OptionError unless the network and its teacher answer with as many classes."""
@@ -205,13 +207,16 @@ class Distillation(Loss):
         """Return the options and a digest of the teacher."""
         arrays = [array for step in self.teacher.steps for array in step.arrays.values()]
         teacher = digest(self.teacher.summary(), *arrays)
-        return f"Distillation({teacher}, {self.temperature}, {self.soft}, {self.labels})"
+        return f"Distillation({teacher}, {self.temperature}, {self.soft}, {self.labels}, {self.where_right})"
 
     def targets(self, x: tuple[Array, ...], t: Array) -> Array:
         """Return the targets and, beside them, the teacher's softmax at the temperature: (rows, 2, classes)."""
         probabilities = np.asarray(self._teacher(*x), t.dtype)  # type: ignore[attr-defined]
         tiny = np.finfo(t.dtype).tiny
         soft = softmax(np.log(np.maximum(probabilities, tiny)) / t.dtype.type(self.temperature))
+        if self.where_right:
+            wrong = probabilities.argmax(axis=-1) != t.argmax(axis=-1)
+            soft[wrong] = t[wrong]
         return np.stack([t, soft], axis=1)
 
     def __call__(self, a: Array, h: Activation, t: Array, weights: Array | None = None) -> Outcome:
