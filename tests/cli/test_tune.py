@@ -85,6 +85,36 @@ def test_strict(run: Run, hand: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "other.npz").exists()
 
 
+def none_of(printed: str) -> tuple[int, int]:
+    """Return how many pictures of no digit there were, and how many of them were read as such."""
+    [row] = (line.split() for line in printed.splitlines() if line.startswith("none"))
+    counts = [0 if cell == "·" else int(cell) for cell in row[1:12]]
+    return sum(counts), counts[-1]
+
+
+def test_what_is_no_digit(run: Run, hand: Path, tmp_path: Path) -> None:
+    for name in ("none", "1"):
+        (tmp_path / "sorted" / name).mkdir(parents=True)
+    zigzag = np.full((60, 60), 255, np.uint8)
+    corners = np.array([(8, 8), (52, 14), (8, 22), (52, 30), (8, 38), (52, 46), (8, 54)])
+    cv2.polylines(zigzag, [corners], isClosed=False, color=0, thickness=3, lineType=cv2.LINE_AA)
+    for number in range(15):
+        turned = cv2.getRotationMatrix2D((30, 30), 3 * number, 0.8)
+        zigzags = cv2.warpAffine(zigzag, turned, (60, 60), borderValue=255)
+        cv2.imwrite(str(tmp_path / "sorted" / "none" / f"{number}.png"), zigzags)
+        cv2.imwrite(str(tmp_path / "sorted" / "1" / f"{number}.png"), drawn(1))
+    done = run("evaluate", "-d", "sorted")
+    assert done.returncode == 0
+    before = none_of(done.stdout)
+    assert before[0] > before[1] > 0
+    assert run("tune", "digits", "-d", "sorted", "--epochs", "2", "-o", "mine.npz").returncode == 0
+    after = none_of(run("evaluate", "-m", "mine.npz", "-d", "sorted").stdout)
+    assert after == (15, 15)
+    done = run("tune", "digits-tiny", "-d", "sorted", "--epochs", "1", "-o", "other.npz")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "none" in done.stderr
+
+
 def test_a_list_has_no_part(run: Run, hand: Path) -> None:
     done = run("evaluate", "-d", hand, "--part", "test")
     assert done.returncode == 2

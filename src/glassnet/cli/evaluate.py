@@ -93,6 +93,7 @@ class _Result:
     """What came of one network: its answers, how often each digit was read as each label, and its speed."""
 
     judgement: Judgement
+    rows: tuple[str, ...]
     columns: tuple[str, ...]
     confusion: Array
     speed: float
@@ -126,11 +127,13 @@ def _evaluated(network: Network, given: Labelled, batch_size: int) -> _Result:
     if outputs.shape[1] == 1:  # the probability of the second of two labels
         outputs = np.concatenate([1 - outputs, outputs], axis=1)
     judgement = glassnet.digits.judge(labels, outputs, given.labels)
-    columns = (*DIGITS, glassnet.digits.NONE) if glassnet.digits.NONE in labels else DIGITS
-    confusion = np.zeros((len(DIGITS), len(columns)), dtype=int)
-    np.add.at(confusion, (given.labels, np.array([columns.index(str(answer)) for answer in judgement.answers])), 1)
+    none = glassnet.digits.NONE
+    rows, columns = ((*DIGITS, none) if none in there else DIGITS for there in (given.labels.tolist(), labels))
+    confusion = np.zeros((len(rows), len(columns)), dtype=int)
+    for known, answer in zip(given.labels, judgement.answers, strict=True):
+        confusion[rows.index(str(known)), columns.index(str(answer))] += 1
     believable = bool((outputs >= 0).all() and (np.abs(outputs.sum(axis=1) - 1) < 1e-3).all())
-    return _Result(judgement, columns, confusion, len(outputs) / seconds, batch_size, believable)
+    return _Result(judgement, rows, columns, confusion, len(outputs) / seconds, batch_size, believable)
 
 
 def _outputs(network: CompiledNetwork, pictures: Array, batch_size: int) -> tuple[Array, float]:
@@ -179,19 +182,22 @@ def _print_result(result: _Result) -> None:
     judgement = result.judgement
     images = len(judgement.right)
     print(f"accuracy  {100 * judgement.accuracy:.2f} %")
-    called = f", {judgement.refused:,} of them called none" if judgement.refused else ""
+    refused = int(((judgement.answers == glassnet.digits.NONE) & ~judgement.right).sum())
+    called = f", {refused:,} of them called none" if refused else ""
     print(f"errors    {judgement.errors:,} of {images:,}{called}")
     if result.believable:
         print(f"calibration error  {100 * judgement.calibration_error:.2f} %")
     print(f"speed     {result.speed:,.0f} images/s, {result.batch_size} at a time\n")
-    _print_confusion(result.confusion, result.columns)
+    _print_confusion(result)
 
 
-def _print_confusion(confusion: Array, columns: tuple[str, ...]) -> None:
-    width = max(5, len(f"{confusion.max()}") + 2)
+def _print_confusion(result: _Result) -> None:
+    width = max(5, len(f"{result.confusion.max()}") + 2)
+    names = max(3, *map(len, result.rows))
     print("a row for each digit as it is, a column for each as it was read\n")
-    print("   " + "".join(f"{column:>{width}}" for column in columns) + "   right")
-    for digit, counts in zip(DIGITS, confusion, strict=True):
+    print(" " * names + "".join(f"{column:>{width}}" for column in result.columns) + "   right")
+    for name, counts in zip(result.rows, result.confusion, strict=True):
         cells = "".join(f"{count or '·':>{width}}" for count in counts)
-        right = f"{100 * counts[int(digit)] / counts.sum():6.1f} %" if counts.any() else ""
-        print(f"{digit:>3}{cells} {right}".rstrip())
+        known = name in result.columns and counts.any()
+        right = f"{100 * counts[result.columns.index(name)] / counts.sum():6.1f} %" if known else ""
+        print(f"{name:>{names}}{cells} {right}".rstrip())

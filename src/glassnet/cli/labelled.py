@@ -1,4 +1,4 @@
-"""Pictures with the answers to them: MNIST's files, folders named 0 … 9, or a CSV that names each picture's digit."""
+"""Pictures with the answers to them: MNIST's files, folders named 0 … 9 and none, or a CSV of pictures and answers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from glassnet.cli.errors import complain
 from glassnet.cli.pictures import paths_of, quiet_decoders
 from glassnet.cli.progress import Progress
 from glassnet.errors import FileFormatError, GlassnetError, MissingFileError, OptionError
+from glassnet.network import Label, label_array
 from glassnet.network.steps import Array
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -25,14 +26,18 @@ DataOption = Annotated[
         "--data",
         "-d",
         metavar="FOLDER",
-        help="MNIST's four files, folders named 0 to 9, or a CSV of picture,digit; left out: MNIST, downloaded once.",
+        help="MNIST's four files, folders named 0 to 9 and none (no digit), or a CSV of picture,digit; left out: "
+        "MNIST, downloaded once.",
     ),
 ]
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Pictures as the network is shown them, (n, 28, 28) of uint8, what they are, and how many could not be read."""
+    """Pictures as the network is shown them, (n, 28, 28) of uint8, what they are, and how many could not be read.
+
+    labels: digits, and "none" for what is none.
+    """
 
     pictures: Array
     labels: Array
@@ -62,7 +67,7 @@ def _found(folder: Path | None, part: str | None, otherwise: str) -> Labelled:
         raise MissingFileError(
             f"{folder} is a file, expected a folder" if folder.exists() else f"there is no folder {folder}"
         )
-    classes = [name for name in DIGITS if (folder / name).is_dir()]
+    classes = [name for name in _answers() if (folder / name).is_dir()]
     if not classes:
         try:
             return Labelled(*glassnet.datasets.read_mnist(folder, part or otherwise))
@@ -70,32 +75,41 @@ def _found(folder: Path | None, part: str | None, otherwise: str) -> Labelled:
             raise MissingFileError(error.message, hint=f"{error.hint}, or folders named 0 to 9 of pictures") from None
     if part is not None:
         raise OptionError(f"{folder} holds folders of pictures, which have no part {part!r}", hint="leave --part out")
-    paths: list[tuple[str, int]] = []
+    paths: list[tuple[str, Label]] = []
     for name in classes:
         try:
-            paths += [(path, int(name)) for path in paths_of(str(folder / name))]
+            paths += [(path, _label(name)) for path in paths_of(str(folder / name))]
         except MissingFileError as error:  # an empty folder does not keep the others from being used
             complain(error)
     return _from_pictures(paths)
 
 
-def _listed(path: Path) -> list[tuple[str, int]]:
+def _answers() -> tuple[str, ...]:
+    """Return what a picture can be: a digit or none."""
+    return (*DIGITS, glassnet.digits.NONE)
+
+
+def _label(answer: str) -> Label:
+    return int(answer) if answer in DIGITS else answer
+
+
+def _listed(path: Path) -> list[tuple[str, Label]]:
     """Return the pictures that a CSV names, relative to its own folder, and their digits.
 
     Raises FileFormatError naming the line that is not a picture and a digit; a heading is passed over.
     """
-    listed = []
+    listed: list[tuple[str, Label]] = []
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
             for number, row in enumerate(csv.reader(file), start=1):
                 cells = [cell.strip() for cell in row]
-                if not any(cells) or (number == 1 and cells[-1] not in DIGITS):
+                if not any(cells) or (number == 1 and cells[-1] not in _answers()):
                     continue
-                if len(cells) != 2 or cells[1] not in DIGITS:
+                if len(cells) != 2 or cells[1] not in _answers():
                     raise FileFormatError(
                         f"reading {path}: line {number}: expected a picture and its digit, found {','.join(row)[:60]!r}"
                     )
-                listed.append((str(path.parent / cells[0]), int(cells[1])))
+                listed.append((str(path.parent / cells[0]), _label(cells[1])))
         except (UnicodeDecodeError, csv.Error) as error:
             raise FileFormatError(f"reading {path}: not a CSV of pictures: {error}") from None
     return listed
@@ -109,8 +123,9 @@ def refuse_unreadable(given: Labelled) -> None:
         )
 
 
-def _from_pictures(paths: list[tuple[str, int]]) -> Labelled:
-    pictures, labels = [], []
+def _from_pictures(paths: list[tuple[str, Label]]) -> Labelled:
+    pictures: list[Array] = []
+    labels: list[Label] = []
     with Progress("preparing", len(paths)) as progress:
         for path, label in paths:
             progress.advance()
@@ -123,4 +138,4 @@ def _from_pictures(paths: list[tuple[str, int]]) -> Labelled:
                 labels.append(label)
     if not pictures:
         raise MissingFileError("none of the pictures could be read")
-    return Labelled(np.stack(pictures), np.array(labels, dtype=np.uint8), len(paths) - len(pictures))
+    return Labelled(np.stack(pictures), label_array(labels), len(paths) - len(pictures))
