@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.graphs import towers
 from compiler.made import chain, dense, identical, pixels, rows, small
 from glassnet.activations import Array
 from glassnet.compiler import CompiledNetwork
@@ -332,6 +333,40 @@ def test_several_inputs_and_outputs(one: Callable[..., Array], other: Callable[.
         for found, expected in zip(fast(*x), network(*x), strict=True):
             assert found.shape == expected.shape
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_several_arrays_take_the_quick_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several inputs, and several answers in a tuple; what is no plain float32 of as many rows goes to Python."""
+    fast, one = two_towers().compile(), towers().compile()
+    a, b, alone = rows(40, 20), rows(40, 5), rows(40, 7)
+    expected, single = fast(a, b), one(a, alone)
+    row, beside = np.empty(1, np.float32), np.empty((40, 1), np.float32)
+
+    def batches(*_: object) -> None:
+        raise AssertionError("the slow way")
+
+    monkeypatch.setattr(Network, "batches", batches)
+    found = fast(a, b)
+    assert type(found) is tuple
+    assert all(map(identical, found, expected))
+    assert all(map(identical, fast(a[0], b[0]), (each[0] for each in expected)))
+    assert identical(one(a, alone), single)
+    assert one(a[3], alone[3], out=row) is row
+    assert identical(row, single[3])
+    assert one(a, alone, out=beside) is beside
+    assert identical(beside, single)
+    slow: list[Callable[[], object]] = [
+        lambda: fast(a, pixels(40, 5)),
+        lambda: fast(a, b[:39]),
+        lambda: fast(a, b[0]),
+        lambda: fast(a, b.astype(float)),
+        lambda: fast(a, b, out=beside),
+        lambda: fast(a),
+        lambda: one(a, alone, out=a.reshape(-1)[:40].reshape(40, 1)),
+    ]
+    for each in slow:
+        with pytest.raises(AssertionError, match="the slow way"):
+            each()
 
 
 def test_several_inputs_are_counted_and_compared() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import glassnet.compiler
+from compiler.graphs import policy
 from compiler.made import chain, dense, identical, pixels, rows, small
 from glassnet.activations import Array
 from glassnet.compiler import CompiledNetwork, entry
@@ -167,6 +168,10 @@ def test_references_are_given_back() -> None:
             fast(x[:, :3])
     assert (sys.getrefcount(x), sys.getrefcount(x.dtype), sys.getrefcount(row), sys.getrefcount(np.ndarray)) == before
     assert sys.getrefcount(y) == sys.getrefcount(out) == 2
+    several = policy().compile()
+    answers = several(rows(5, 30))
+    assert sys.getrefcount(answers) == 2
+    assert [sys.getrefcount(answers[number]) for number in range(3)] == [2, 2, 2]
     assert y.base is None
     assert y.flags.owndata
     assert y.flags.writeable
@@ -180,7 +185,8 @@ def resident_bytes() -> int:
 def test_calls_leave_no_memory_behind() -> None:
     fast = small().compile()
     wide = chain(2000, 30, 4, output="tanh").compile()  # its scratch does not lie on the stack
-    x, row, wide_row = rows(3), rows(1)[0], rows(1, 2000)[0]
+    several = policy().compile()
+    x, row, wide_row, state = rows(3), rows(1)[0], rows(1, 2000)[0], rows(1, 30)[0]
 
     def calls(count: int) -> None:
         for _ in range(count):
@@ -188,6 +194,7 @@ def test_calls_leave_no_memory_behind() -> None:
             fast(x)
             fast.predict(row)
             wide(wide_row)
+            several(state)
 
     calls(1000)
     gc.collect()

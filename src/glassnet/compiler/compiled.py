@@ -1,6 +1,6 @@
 """The compiled network: the same calls as the network, answered by machine code.
 
-A call takes one of two ways. One ndarray of float32 or uint8, C-contiguous, goes straight into the emitted C
+A call takes one of two ways. ndarrays of float32 (or one of uint8), C-contiguous, go straight into the emitted C
 function (see ``entry``), with such an ``out`` or without. Everything else comes here: other dtypes and memory layouts
 are converted, large batches are shared out among threads, and steps without a kernel run in NumPy between the compiled
 parts.
@@ -106,7 +106,8 @@ class CompiledNetwork:
             most = SHARED_CALL // self._whole.plan.multiplications if threads > 1 else sys.maxsize
             call = self._whole.entry(self.__call__, decide=False, most_rows=most)
             own = {"__call__": call, "__module__": __name__, "__doc__": self.__doc__}
-            self._decide = self._whole.entry(self._decide_slowly, decide=True, most_rows=most)
+            if len(network.outputs) == 1:
+                self._decide = self._whole.entry(self._decide_slowly, decide=True, most_rows=most)
             self.__class__ = type("CompiledNetwork", (CompiledNetwork,), own)
         self._report = Report(
             engine="llvm" if natives else "numpy",
@@ -306,9 +307,9 @@ def _is_whole(network: Network, kernels: Sequence[_Kernel]) -> bool:
 
 
 def _is_plain(network: Network) -> bool:
-    """Return whether there is one input and one output, of rows that have no further shape."""
+    """Return whether rows of inputs and outputs have no further shape."""
     shapes = [given.shape for given in network.inputs] + [network.shapes[name] for name in network.outputs]
-    return len(shapes) == 2 and all(len(shape) == 1 for shape in shapes)
+    return all(len(shape) == 1 for shape in shapes)
 
 
 def _restore(network: Network, options: Mapping[str, Any]) -> CompiledNetwork:

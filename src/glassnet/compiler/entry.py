@@ -1,8 +1,8 @@
 """The way from Python to the kernel: a C function of CPython's vectorcall kind, emitted next to it.
 
 A call through ctypes costs 2.7 µs and one through cffi 1.1 µs, more than the digit network itself takes for one
-row. This function looks at the argument the way a C extension does. If it is a C-contiguous float32 or uint8
-ndarray of one row or a batch, it makes the result array, or takes the one given as ``out``, runs the kernel, releasing
+row. This function looks at its arguments the way a C extension does. If they are C-contiguous float32 or uint8
+ndarrays of one row or a batch, it makes the result array, or takes the one given as ``out``, runs the kernel, releasing
 the GIL around long runs, and returns; everything else it passes on to a Python function, which knows all cases.
 
 What it relies on: the layout of ``PyObject`` and ``PyArrayObject_fields`` and the index of ``PyArray_New`` in
@@ -13,7 +13,7 @@ differently (``HAS_ENTRY``) the function is not made, and every call goes to Pyt
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from llvmlite import ir
 
 from glassnet.compiler.by_rows import UINT8
 from glassnet.compiler.kernels import DECIDE
-from glassnet.compiler.language import F32, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
+from glassnet.compiler.language import F32, I1, I8, I32, I64, POINTER, VOID, Function, Pointer, Value
 from glassnet.compiler.plan import Plan
 
 # Whether an object starts as it does here: a count, a type, 8 bytes each. Not so in free-threaded builds, builds that
@@ -30,8 +30,9 @@ HAS_ENTRY = sys.implementation.name == "cpython" and sys.byteorder == "little" a
 
 # The functions of CPython and NumPy that the code calls; the linker is given their addresses.
 IMPORTS = (
-    "PyTuple_GetItem", "PyTuple_Size", "Py_IncRef", "Py_DecRef", "PyObject_Vectorcall", "PyErr_NoMemory",
-    "PyMem_RawMalloc", "PyMem_RawFree", "PyEval_SaveThread", "PyEval_RestoreThread", "PyArray_New",
+    "PyTuple_GetItem", "PyTuple_Size", "PyTuple_New", "PyTuple_SetItem", "Py_IncRef", "Py_DecRef",
+    "PyObject_Vectorcall", "PyErr_NoMemory", "PyMem_RawMalloc", "PyMem_RawFree",
+    "PyEval_SaveThread", "PyEval_RestoreThread", "PyArray_New",
 )  # fmt: skip
 PY_ARRAY_NEW = 93  # its index in NumPy's table of functions
 
@@ -56,10 +57,12 @@ STACK_FLOATS = 16 * 1024
 def emit_entry(module: ir.Module, plan: Plan) -> None:
     """Emit ``call(self, args, nargs, kwnames)``.
 
-    if one positional argument, an ndarray itself, C-contiguous and aligned, of float32 or uint8,
-        and its shape is (inputs,) or (rows, inputs) with 0 < rows ≤ most_rows,
-        and out= is not there, or such an array, too, of float32 and the result's shape, apart from x in memory:
-        y = out or PyArray_New(…); run(…, x.data, y.data, …); return y
+    if there is a positional argument for each input, an ndarray itself, C-contiguous and aligned, of float32 or,
+            where there is one input and one answer, of uint8,
+        and their shapes are (width,) or (rows, width) with 0 < rows ≤ most_rows,
+        and out= is not there, or, where there is one answer, such an array, too, of float32 and the result's shape,
+            apart from the inputs in memory:
+        y = out or PyArray_New(…), or a tuple of as many as there are answers; run(…, x.data, y.data, …); return y
     return fallback(*args, **kwargs)
     """
     _emit_run(module, plan, "run_few", plan.few_scratch_floats)
@@ -81,29 +84,41 @@ def emit_entry(module: ir.Module, plan: Plan) -> None:
         return _Fields(argument)
 
     has_out = names.differs(f.null())
-    leave_unless(count.equals(1))
-    x = array(0)
-    leave_unless((x.is_float32() | x.is_uint8()) & x.has(WELL_BEHAVED))
-    is_batch = x.axes().equals(2)
-    leave_unless(is_batch | x.axes().equals(1))
-    rows = is_batch.choose(x.size(0), f.i64(1))
-    leave_unless(x.size(is_batch.widen(I64)).equals(plan.inputs) & (rows > 0))
-    leave_unless(rows <= field["most_rows"].load(I64))
+    leave_unless(count.equals(len(plan.widths)))
+    given = [array(position) for position in range(len(plan.widths))]
+    axes = given[0].axes()
+    is_batch = axes.equals(2)
+    leave_unless(is_batch | axes.equals(1))
+    rows = is_batch.choose(given[0].size(0), f.i64(1))
+    leave_unless((rows > 0) & (rows <= field["most_rows"].load(I64)))
+
+    def leave_unless_of(width: int, each: _Fields) -> None:
+        """Pass the call on where an array is not as many rows of a width."""
+        leave_unless(each.axes().equals(axes))
+        leave_unless(each.size(is_batch.widen(I64)).equals(width) & is_batch.choose(each.size(0), rows).equals(rows))
+
+    is_uint8 = given[0].is_uint8() if plan.is_direct else f.constant(I1, 0)
+    for x, width in zip(given, plan.widths, strict=True):
+        leave_unless((x.is_float32() | is_uint8) & x.has(WELL_BEHAVED))
+        leave_unless_of(width, x)
     with f.when(has_out):
+        if len(plan.answers) > 1:
+            leave_unless(f.constant(I1, 0))
         leave_unless(f.call("PyTuple_Size", I64, names).equals(1) & _decides(field).equals(0))
         leave_unless(f.call_pointer("PyTuple_GetItem", names, f.i64(0)).equals(field["out"].load_pointer()))
-        out = array(1)
-        leave_unless(out.is_float32() & out.has(WELL_BEHAVED | WRITEABLE) & out.axes().equals(x.axes()))
-        leave_unless(out.size(is_batch.widen(I64)).equals(plan.outputs))
-        leave_unless(is_batch.choose(out.size(0), f.i64(1)).equals(rows))
-        width = x.is_uint8().choose(f.i64(1), f.i64(4))
-        before = out.data().at(F32, rows * plan.outputs) <= x.data()
-        leave_unless(before | (x.data().at(I8, rows * plan.inputs * width) <= out.data()))
-    y = _answer(f, plan, field, has_out, arguments, rows, is_batch)
-    with f.when(y.differs(f.null())):
-        flags = field["flags"].load(I64) | x.is_uint8().widen(I64) * UINT8
-        _run(f, plan, y, field["parameters"].load_pointer(), x.data(), _Fields(y).data(), rows, flags)
-    f.give(y)
+        out = array(len(given))
+        leave_unless(out.is_float32() & out.has(WELL_BEHAVED | WRITEABLE))
+        leave_unless_of(plan.outputs, out)
+        size = is_uint8.choose(f.i64(1), f.i64(4))
+        for x, width in zip(given, plan.widths, strict=True):
+            before = out.data().at(F32, rows * plan.outputs) <= x.data()
+            leave_unless(before | (x.data().at(I8, rows * width * size) <= out.data()))
+    result, answers = _results(f, plan, field, has_out, arguments, rows, is_batch)
+    with f.when(result.differs(f.null())):
+        flags = field["flags"].load(I64) | is_uint8.widen(I64) * UINT8
+        source, target = (_places(f, plan, arrays) for arrays in (given, answers))
+        _run(f, plan, result, field["parameters"].load_pointer(), source, target, rows, flags)
+    f.give(result)
 
 
 @dataclass(frozen=True)
@@ -145,7 +160,17 @@ def _decides(field: Mapping[str, Pointer]) -> Value:
     return (field["flags"].load(I64) & DECIDE).differs(0)
 
 
-def _answer(
+def _places(f: Function, plan: Plan, arrays: Sequence[_Fields]) -> Pointer:
+    """Return where the elements of the array are, or of several a table of that."""
+    if plan.is_direct:
+        return arrays[0].data()
+    table = f.stack(POINTER, len(arrays))
+    for number, array in enumerate(arrays):
+        table.at(POINTER, number).store(array.data())
+    return table
+
+
+def _results(
     f: Function,
     plan: Plan,
     field: Mapping[str, Pointer],
@@ -153,25 +178,45 @@ def _answer(
     arguments: Pointer,
     rows: Value,
     is_batch: Value,
-) -> Pointer:
-    """Return the array that the answer goes to: ``out``, or a new one, or null where there is no memory for it."""
-    answer = f.stack(POINTER, 1)
+) -> tuple[Pointer, list[_Fields]]:
+    """Return what the call gives, and the arrays that the answers go to: ``out``, or new ones, several in a tuple.
+
+    It is null where there is no memory for it.
+    """
+    result = f.stack(POINTER, 1)
+    if len(plan.answers) > 1:
+        arrays = [_new_array(f, columns.width, field, rows, is_batch) for columns in plan.answers]
+        several = f.call_pointer("PyTuple_New", f.i64(len(arrays)))
+        complete = several.differs(f.null())
+        for array in arrays:
+            complete = complete & array.differs(f.null())
+        with f.either(complete) as (whole, failed):
+            with whole:
+                for number, array in enumerate(arrays):
+                    f.call("PyTuple_SetItem", I32, several, f.i64(number), array)
+                result.store(several)
+            with failed:
+                for made in (several, *arrays):
+                    f.call("Py_DecRef", VOID, made)
+                result.store(f.null())
+        return result.load_pointer(), [_Fields(array) for array in arrays]
     with f.either(has_out) as (given, new):
         with given:
-            out = arguments.at(I64, 1).load_pointer()
+            out = arguments.at(I64, len(plan.widths)).load_pointer()
             f.call("Py_IncRef", VOID, out)
-            answer.store(out)
+            result.store(out)
         with new:
-            answer.store(_new_array(f, plan, field, rows, is_batch))
-    return answer.load_pointer()
+            result.store(_new_array(f, plan.outputs, field, rows, is_batch))
+    made = result.load_pointer()
+    return made, [_Fields(made)]
 
 
-def _new_array(f: Function, plan: Plan, field: Mapping[str, Pointer], rows: Value, is_batch: Value) -> Pointer:
-    """Return a new ndarray for the answer: (rows, outputs) or (outputs,) float32, or (rows,) or () int64."""
+def _new_array(f: Function, width: int, field: Mapping[str, Pointer], rows: Value, is_batch: Value) -> Pointer:
+    """Return a new ndarray for an answer: (rows, width) or (width,) float32, or (rows,) or () int64."""
     decides = _decides(field)
     shape = f.stack(I64, 2)
-    shape.at(I64, 0).store(is_batch.choose(rows, f.i64(plan.outputs)))
-    shape.at(I64, 1).store(f.i64(plan.outputs))
+    shape.at(I64, 0).store(is_batch.choose(rows, f.i64(width)))
+    shape.at(I64, 1).store(f.i64(width))
     axes = is_batch.widen(I32) + 1 - decides.widen(I32)
     kind = decides.choose(f.constant(I32, NPY_INT64), f.constant(I32, NPY_FLOAT32))
     zero = f.constant(I32, 0)

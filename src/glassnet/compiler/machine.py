@@ -72,7 +72,7 @@ def native_machine(target: str | None = None) -> Machine:
 def emit_ir(plan: Plan, *, entry: bool = True) -> str:
     """Return the LLVM IR of a plan; without ``entry``, only the kernels, which need no Python."""
     module = emit_module(plan)
-    if entry and plan.is_direct:
+    if entry:
         emit_entry(module, plan)
     return str(module)
 
@@ -123,7 +123,7 @@ def load_code(plan: Plan, machine: Machine, imports: Mapping[str, int], *, cache
         image = emit_object(plan, machine)
         if path:
             _write(path, image)
-    names = ("forward", "call") if machine.has_entry and plan.is_direct else ("forward",)
+    names = ("forward", "call") if machine.has_entry else ("forward",)
     return link(image, machine, names, imports, from_cache=from_cache)
 
 
