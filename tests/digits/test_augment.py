@@ -19,6 +19,7 @@ from glassnet.digits import (
     Contrast,
     Distortion,
     Elastic,
+    Neighbour,
     Noise,
     Occlusion,
     Stroke,
@@ -189,6 +190,19 @@ def test_a_hole_of_its_size() -> None:
     assert everywhere.mean() > 0.9
 
 
+def test_a_sliver_more_or_less() -> None:
+    """A block 12 wide gets up to three columns beside it, or loses up to two, on either side."""
+    blocks = np.zeros((400, 28, 28), np.uint8)
+    blocks[:, 4:24, 8:20] = 255
+    changed = Neighbour(3, share=1.0)(blocks, random()).any(axis=1)
+    left = changed.argmax(axis=1)
+    right = 28 - changed[:, ::-1].argmax(axis=1)
+    assert {*zip(left.tolist(), right.tolist(), strict=True)} == {
+        *((left, 20) for left in (5, 6, 7, 9, 10)),
+        *((8, right) for right in (18, 19, 21, 22, 23)),
+    }
+
+
 def test_a_share_of_the_pictures() -> None:
     pictures = drawn(400)
     changed = (Augmentation((Affine(),), share=0.25)(pictures, random()) != pictures).any(axis=(1, 2))
@@ -208,6 +222,7 @@ def test_other_sizes() -> None:
         (lambda: Affine(turn_degrees=-1), OptionError, "Affine: turn_degrees must be 0 or more, found -1"),
         (lambda: Elastic(sigma=0), OptionError, "Elastic: sigma must be a number above 0, found 0"),
         (lambda: Stroke(1.5), OptionError, "Stroke: thicker must be from 0 to 1, found 1.5"),
+        (lambda: Neighbour(0), OptionError, "Neighbour: cut_pixels must be 1 or more, found 0"),
         (lambda: Occlusion(0), OptionError, "Occlusion: side_pixels must be 1 or more, found 0"),
         (lambda: Noise("much"), OptionError, "Noise: deviation must be 0 or more, found 'much'"),  # type: ignore[arg-type]
         (lambda: Augmentation((Affine(),), 2), OptionError, "Augmentation: share must be from 0 to 1, found 2"),

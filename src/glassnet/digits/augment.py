@@ -42,6 +42,7 @@ _BOUNDS: Mapping[str, Bound] = MappingProxyType(
         "thinner": SHARE,
         "deviation": NOT_NEGATIVE,
         "weakest": SHARE,
+        "cut_pixels": (lambda value: 1 <= value < np.inf, "1 or more"),
         "side_pixels": (lambda value: 1 <= value < np.inf, "1 or more"),
         "share": SHARE,
     }
@@ -316,6 +317,39 @@ class Occlusion(Distortion):
         return result
 
 
+@dataclass(frozen=True)
+class Neighbour(Distortion):
+    """``share`` of the pictures as if cut from a number whose digits touch, not quite where they meet.
+
+    One half keeps up to ``cut_pixels`` columns of a neighbour, which is another of the pictures; the other half loses
+    as many of its own, but no more than a sixth of its width. On the left or on the right.
+    """
+
+    cut_pixels: int = 3
+    share: float = 0.15
+
+    def distort(self, pictures: Array, generator: np.random.Generator) -> Array:
+        """Return the pictures, some of them with a sliver of another, or without one of their own."""
+        part, chosen = _some(self.share, len(pictures), generator)
+        others = generator.integers(len(pictures), size=len(pictures))
+        width = pictures.shape[2]
+        result = pictures.copy()
+        for row in chosen:
+            kept, on_left = divmod(int(part[row] * 4), 2)
+            own, other = (each[:, ::-1] if on_left else each for each in (result[row], pictures[others[row]]))
+            inked, beside = np.flatnonzero(own.any(axis=0)), np.flatnonzero(other.any(axis=0))
+            if not len(inked) or not len(beside):
+                continue
+            pixels = 1 + int(4 * part[row] % 1 * self.cut_pixels)
+            border = inked[-1] + 1
+            if kept:
+                sliver = other[:, beside[0] : beside[0] + pixels][:, : width - border]
+                own[:, border : border + sliver.shape[1]] = sliver
+            else:
+                own[:, border - min(pixels, len(inked) // 6) :] = 0
+        return result
+
+
 def _some(share: float, count: int, generator: np.random.Generator) -> tuple[Array, Array]:
     """Return a random part for each picture, and the numbers of those that are chosen."""
     kind, part = generator.random((2, count), dtype=np.float32)
@@ -424,5 +458,6 @@ DISTORTIONS: Mapping[str, type[Distortion]] = MappingProxyType(
         "noise": Noise,
         "contrast": Contrast,
         "occlusion": Occlusion,
+        "neighbour": Neighbour,
     }
 )

@@ -188,6 +188,26 @@ def _pair(generator: np.random.Generator, digits: Array | None) -> Array:
     return picture
 
 
+def _slice(generator: np.random.Generator, digits: Array | None) -> Array:
+    """Show a window across touching digits that ends inside of one: half of each, or one and half of the next."""
+    first, second = _inked(_one_of(generator, digits)), _inked(_one_of(generator, digits))
+    overlap, part = generator.integers(0, 3, 2).tolist()
+    middle = first.shape[1] - overlap
+    picture = np.zeros((SIDE, middle + second.shape[1]), np.uint8)
+    picture[:, : first.shape[1]] = first
+    np.maximum(picture[:, middle:], second, out=picture[:, middle:])
+    kept = generator.uniform(0.35, 0.65, 2) * (first.shape[1], second.shape[1])
+    left, right = np.rint(np.maximum(kept, 4) * (-1, 1)).astype(int) + middle  # less is but a digit, cut awry
+    left = max(0, left)
+    return picture[:, (left, 0, left)[part] : (right, right, picture.shape[1])[part]]
+
+
+def _inked(picture: Array) -> Array:
+    """Return the columns of a picture with ink and those between them."""
+    columns = np.flatnonzero(picture.any(axis=0))
+    return picture[:, columns[0] : columns[-1] + 1]
+
+
 def _overlaid(generator: np.random.Generator, digits: Array | None) -> Array:
     """Show two digits over one another, the second moved and turned."""
     first, second = _one_of(generator, digits), _one_of(generator, digits)
@@ -217,12 +237,13 @@ NON_DIGITS: Mapping[str, Draw] = MappingProxyType(
         "piece": _piece,
         "pair": _pair,
         "overlaid": _overlaid,
+        "slice": _slice,
     }
 )
 # Those that need the extra `plot`, for its fonts.
 OF_FONTS = frozenset({"print"})
 # Those that are made of digits.
-OF_DIGITS = frozenset({"piece", "pair", "overlaid"})
+OF_DIGITS = frozenset({"piece", "pair", "overlaid", "slice"})
 
 
 @dataclass(frozen=True, eq=False)
