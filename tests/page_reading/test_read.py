@@ -15,7 +15,7 @@ from PIL import Image
 import glassnet
 from glassnet.digits.pen import Pen, draw_digit
 from glassnet.errors import GraphError, PictureError
-from glassnet.reading import Line, Page, read, read_steps
+from glassnet.reading import Line, Page, read, read_steps, scores
 
 Array = npt.NDArray[Any]
 
@@ -239,3 +239,31 @@ def test_damaged_and_unknown_files(tmp_path: Path) -> None:
 
 def test_a_line_without_digits_says_nothing() -> None:
     assert Line(()).text == ""
+
+
+def leaning(digit: int, slant: float) -> npt.NDArray[np.uint8]:
+    ink = draw_digit(digit, Pen(0.08, slant, tremor=0.0), height=90)
+    return 255 - np.pad(ink, 20)
+
+
+@pytest.mark.parametrize("digit", [2, 3, 4, 5, 6, 7, 9])
+def test_a_hand_that_leans_far(digit: int) -> None:
+    assert glassnet.read(leaning(digit, 0.7)).text == str(digit)
+
+
+def test_what_leans_no_further_than_usual_stays_as_it_is() -> None:
+    ink = 255 - leaning(9, 0.25)
+    assert scores.upright(ink) is ink
+    level = np.zeros((40, 200), np.uint8)
+    level[18:22, 10:190] = 255
+    assert scores.upright(level) is level
+    far = 255 - leaning(9, 0.8)
+    moments = [cv2.moments(each) for each in (far, scores.upright(far))]
+    leans = [each["mu11"] / each["mu02"] for each in moments]
+    assert leans[0] < -0.45
+    assert leans[1] == pytest.approx(-0.3, abs=0.02)
+
+
+def test_a_tiny_picture_is_one_digit_or_none() -> None:
+    pair = np.pad(np.hstack([draw_digit(digit, height=18)[:20] for digit in (1, 7)]), 3)
+    assert len(glassnet.read(pair).digits) <= 1

@@ -234,7 +234,7 @@ def test_corrections_are_what_tune_reads(opened: Any, tmp_path: Path) -> None:
     lines = [*csv.DictReader((folder / "lines.csv").read_text(encoding="utf-8").splitlines())]
     assert [row["text"] for row in lines] == ["12-4", "189", "12-84", "789"]
     found = labelled(folder, None, otherwise="train")
-    assert found.labels.tolist() == [1, 7, 8]
+    assert found.labels.tolist() == [1, 7, 8, "none"]
     assert all((folder / row["crop"]).is_file() for row in rows)
     seven = READ.lines[1].digits[0].prepared
     assert np.abs(found.pictures[1].astype(int) - digits.prepare(255 - seven)).max() <= 1

@@ -48,7 +48,7 @@ def read(picture: Source, network: Classifier | None = None) -> Page:
     judge = judge_of(network)
     pixels = read_picture(picture)
     single = single_of(pixels, judge) if is_small(pixels) else None
-    if single is not None and surely(single, judge, SURE_SMALL) and (is_tiny(pixels) or one_piece(single)):
+    if single is not None and (is_tiny(pixels) or (surely(single, judge, SURE_SMALL) and one_piece(single))):
         return _page_of_one(pixels, single, judge)
     trail = _read(pixels, judge)
     page = _page(trail, judge)

@@ -13,7 +13,7 @@ import cv2
 from glassnet.digits.picture import Array
 from glassnet.digits.prepare import centre, crop_to_ink, fit, lift_ink, remove_specks, shrink, to_grey
 from glassnet.errors import PictureError
-from glassnet.reading.scores import Judge
+from glassnet.reading.scores import Judge, upright
 
 TINY_SIDE = 40  # pixels: up to here one digit is likelier than several
 SMALL_SIDE = 160  # up to here one piece of ink that is a digit is taken for the only one
@@ -56,14 +56,14 @@ def single_of(picture: Array, judge: Judge) -> Single | None:
     small = shrink(grey)
     try:
         ink = remove_specks(lift_ink(small))
-        prepared = centre(fit(crop_to_ink(ink)))
+        prepared = centre(fit(crop_to_ink(upright(ink))))
     except PictureError:
         return None
     left, top, width, height = cv2.boundingRect(cv2.threshold(ink, 127, 255, cv2.THRESH_BINARY)[1])
     scale = grey.shape[0] / small.shape[0]
     box = (left * scale, top * scale, (left + width) * scale, (top + height) * scale)
     left, top, right, bottom = (round(edge) for edge in box)
-    return Single((left, top, right, bottom), prepared, judge(prepared[None])[0], ink)
+    return Single((left, top, right, bottom), prepared, judge(prepared[None], alone=True)[0], ink)
 
 
 def surely(single: Single, judge: Judge, least: float) -> bool:
