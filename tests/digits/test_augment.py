@@ -194,7 +194,7 @@ def test_a_sliver_more_or_less() -> None:
     """A block 12 wide gets up to three columns beside it, or loses up to two, on either side."""
     blocks = np.zeros((400, 28, 28), np.uint8)
     blocks[:, 4:24, 8:20] = 255
-    changed: Array = np.asarray(Neighbour(3, share=1.0)(blocks, random())).any(axis=1)
+    changed = np.any(Neighbour(3, share=1.0)(blocks, random()), axis=1)
     left = changed.argmax(axis=1)
     right = 28 - changed[:, ::-1].argmax(axis=1)
     assert {*zip(left.tolist(), right.tolist(), strict=True)} == {
