@@ -20,6 +20,7 @@ FIRST_SIDE = 5  # pixels of the small picture
 WIDEST_STROKE = 0.22  # of the picture's shorter side: a digit in bold that fills it
 FAINTEST = 0.045  # share of the paper's brightness that ink takes at least
 FULL_QUANTILE = 0.90
+DARKEST_PAPER = 0.3  # of its usual brightness
 # Most of a page is paper, so dark ink is the likelier the brighter the usual pixel is: by a factor of e for so many
 # levels above the neutral one, and by so many for its place between the darkest and the brightest there is.
 NEUTRAL_PAPER, LIKELY_PAPER = 110, 50
@@ -157,7 +158,9 @@ def inked(colours: Array, found: Survey) -> Ink:
     grey = cv2.transform(picture, found.mix.reshape(1, 3))
     grey = grey.reshape(picture.shape[:2])
     paper = paper_of(grey, found.stroke)
-    taken = cv2.divide(cv2.subtract(paper, grey), np.maximum(paper, 1), scale=255, dtype=cv2.CV_8U)
+    # In the darkest shadow paper keeps some light; what has less is a table or a lid, and mostly noise.
+    least = max(DARKEST_PAPER * float(np.median(paper[::4, ::4])), 1.0)
+    taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, least), scale=255, dtype=cv2.CV_8U)
     floor, noise = _noise(taken)
     if found.edges:
         taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST), found.stroke)] = round(floor)
@@ -180,6 +183,15 @@ def paper_of(grey: Array, stroke: float) -> Array:
     if factor > 1:
         closed = cv2.resize(closed, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return closed
+
+
+def at_full_strength(ink: Ink) -> Ink:
+    """Return ink so that its strongest is 255 where stronger print was taken away from beside it."""
+    full = _full(ink.strength, 3 * ink.noise)
+    gain = 255 / max(full, 4 * ink.noise, 255 * FAINTEST)
+    if gain < 1.1:
+        return ink
+    return Ink(cv2.convertScaleAbs(ink.strength, alpha=gain), gain * ink.noise, ink.stroke)
 
 
 def _stroke_width(strong: Array, strength: Array) -> float:

@@ -18,7 +18,7 @@ from glassnet.digits.prepare import Step
 from glassnet.digits.recognise import Classifier
 from glassnet.reading.canvas import Canvas, canvas_of
 from glassnet.reading.context import believed
-from glassnet.reading.inking import Ink, inked, survey
+from glassnet.reading.inking import Ink, at_full_strength, inked, survey
 from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
@@ -117,7 +117,7 @@ def _read(pixels: Array, judge: Judge) -> _Trail:
         turned, turn = levelled(ink.strength, angle)
         level, matrix = Ink(turned, ink.noise, ink.stroke), turn @ flat.matrix
     rules = rules_of(level)
-    plain = without_rules(level, rules)
+    plain = at_full_strength(without_rules(level, rules)) if rules else level
     pieces = pieces_of(plain)
     pieces = without(pieces, ticks(pieces, rules) | at_edges(pieces, shown))
     rows = rows_of(pieces, usual_height(pieces))
