@@ -20,6 +20,8 @@ FIRST_SIDE = 5  # pixels of the small picture
 WIDEST_STROKE = 0.22  # of the picture's shorter side: a digit in bold that fills it
 FAINTEST = 0.045  # share of the paper's brightness that ink takes at least
 FULL_QUANTILE = 0.90
+STRONGEST = 2e-4  # of the picture's pixels: fewer may be stronger than what counts as the strongest ink
+DARKEST_PAPER = 0.3  # of its usual brightness
 # Most of a page is paper, so dark ink is the likelier the brighter the usual pixel is: by a factor of e for so many
 # levels above the neutral one, and by so many for its place between the darkest and the brightest there is.
 NEUTRAL_PAPER, LIKELY_PAPER = 110, 50
@@ -44,11 +46,15 @@ class Survey:
 
 @dataclass(frozen=True, eq=False)
 class Ink:
-    """strength: (h, w) uint8, 0 on paper, 255 under the pen. noise: what bare paper reaches. stroke: pixels."""
+    """strength: (h, w) uint8, 0 on paper, 255 under the pen. noise: what bare paper reaches. stroke: pixels.
+
+    full: the share of the paper's light that ink of strength 255 takes.
+    """
 
     strength: Array
     noise: float
     stroke: float
+    full: float = 1.0
 
 
 def survey(colours: Array, light: bool | None = None) -> Survey:
@@ -157,14 +163,17 @@ def inked(colours: Array, found: Survey) -> Ink:
     grey = cv2.transform(picture, found.mix.reshape(1, 3))
     grey = grey.reshape(picture.shape[:2])
     paper = paper_of(grey, found.stroke)
-    taken = cv2.divide(cv2.subtract(paper, grey), np.maximum(paper, 1), scale=255, dtype=cv2.CV_8U)
+    # In the darkest shadow paper keeps some light; what has less is a table or a lid, and mostly noise.
+    least = max(DARKEST_PAPER * float(np.median(paper[::4, ::4])), 1.0)
+    taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, least), scale=255, dtype=cv2.CV_8U)
     floor, noise = _noise(taken)
     if found.edges:
         taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST), found.stroke)] = round(floor)
-    full = max(_full(taken, floor + 3 * noise), 255 * FAINTEST + floor, floor + 4 * noise)
-    gain = 255 / max(full - floor, 1)
+    # Print may be stronger than the pen, or the pen than print: nothing may be clipped before they are told apart.
+    full = max(_strongest(taken) - floor, 255 * FAINTEST, 4 * noise)
+    gain = 255 / full
     strength = cv2.convertScaleAbs(cv2.subtract(taken, np.full_like(taken, round(floor))), alpha=gain)
-    return Ink(strength, noise * gain, found.stroke)
+    return Ink(strength, noise * gain, found.stroke, full / 255)
 
 
 def paper_of(grey: Array, stroke: float) -> Array:
@@ -180,6 +189,12 @@ def paper_of(grey: Array, stroke: float) -> Array:
     if factor > 1:
         closed = cv2.resize(closed, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return closed
+
+
+def at_full_strength(ink: Ink) -> Ink:
+    """Return the ink with the pen's usual strength at 255: what was stronger is 255 as well."""
+    gain = 255 / max(_full(ink.strength, 3 * ink.noise), 4 * ink.noise, 255 * FAINTEST / ink.full)
+    return Ink(cv2.convertScaleAbs(ink.strength, alpha=gain), gain * ink.noise, ink.stroke, ink.full / gain)
 
 
 def _stroke_width(strong: Array, strength: Array) -> float:
@@ -206,6 +221,12 @@ def _noise(taken: Array) -> tuple[float, float]:
     median = float(np.searchsorted(cumulative, 0.5 * cumulative[-1]))
     low = float(np.searchsorted(cumulative, 0.16 * cumulative[-1]))
     return median, max(1.0, median - low)
+
+
+def _strongest(taken: Array) -> float:
+    """Return the strength that no more than STRONGEST of the pixels exceed."""
+    cumulative = np.cumsum(np.bincount(taken.ravel(), minlength=256)[::-1])
+    return 255.0 - float(np.searchsorted(cumulative, max(8.0, STRONGEST * cumulative[-1])))
 
 
 def _full(taken: Array, above: float) -> float:

@@ -6,7 +6,7 @@ brings boxes back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,8 +14,9 @@ import numpy as np
 from glassnet.digits.picture import Array
 
 SURVEY_SIDE = 320
-LEAST_PAGE, MOST_PAGE = 0.2, 0.97  # of the picture's area
+LEAST_PAGE, MOST_PAGE = 0.2, 0.995  # of the picture's area
 LEAST_STEP = 25  # of 255: how much brighter than the table a sheet is
+FAR_DARKER = 0.35  # of the sheet's brightness: no shadow
 STRAIGHT = 0.95  # of what a sheet and its four corners cover together, what both cover
 ODD_ANGLE = 22  # degrees that a sheet's corner may differ from a right angle, seen from the side
 INSET = 0.006  # of the longer side: what is cut off at the edges, where a sheet throws shadow
@@ -34,11 +35,12 @@ class Flat:
 
 def flat_of(colours: Array) -> Flat:
     """Return the sheet that lies on a darker table as if scanned; a picture that shows no table as it is."""
-    corners = sheet_of(colours)
-    if corners is None:
+    sheet = sheet_of(colours)
+    if sheet is None:
         return Flat(colours, np.eye(3))
     height, width = colours.shape[:2]
-    if len(corners) != 4:
+    corners = sheet.corners
+    if not sheet.whole:
         inside = np.zeros((height, width), np.uint8)
         cv2.fillConvexPoly(inside, np.rint(corners).astype(np.int32), 255)
         reach = max(3, round(2 * INSET * max(height, width)) | 1)
@@ -52,8 +54,23 @@ def flat_of(colours: Array) -> Flat:
     return Flat(cv2.warpPerspective(colours, matrix, size, borderMode=cv2.BORDER_REPLICATE), matrix)
 
 
-def sheet_of(colours: Array) -> Array | None:
-    """Return the corners (n, 2) of a sheet on a table, clockwise from the left upper one; None without a table."""
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A sheet on a table. corners: (n, 2). whole: they are its four, clockwise from the left upper one.
+
+    Otherwise the picture's edge cuts some of them off. share: of the picture's area.
+    """
+
+    corners: Array
+    whole: bool
+    share: float
+
+
+def sheet_of(colours: Array) -> Sheet | None:
+    """Return the sheet on a table; None without a table.
+
+    A shadow across a sheet leaves a part that looks like one: of all that do, whole ones count first, then large ones.
+    """
     factor = min(1.0, SURVEY_SIDE / max(colours.shape[:2]))
     if min(colours.shape[:2]) * factor < 40:
         return None
@@ -61,22 +78,29 @@ def sheet_of(colours: Array) -> Array | None:
     # Paper is bright in its darkest colour too, wood is not; a table may be darker, or only more colourful.
     darkest, lightest = small.min(axis=2), small.max(axis=2)
     pale = cv2.divide(darkest, np.maximum(lightest, 24), scale=255)
-    for brightness in (darkest, lightest, pale):
+    found: list[Sheet] = []
+    for brightness in (pale, darkest, lightest):
         grey = cv2.morphologyEx(brightness, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
         grey = cv2.GaussianBlur(grey, (5, 5), 0)
         level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
         below = grey[grey <= level]
         # Where a shadow falls on the sheet, the split may lie between light and shadow: then split the dark again.
         lower = cv2.threshold(below.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)[0] if below.size else level
-        for split in (level, lower):
-            corners = _bright_polygon(grey, split)
-            if corners is not None:
-                return (corners + 0.5) / factor - 0.5
-    return None
+        # A shadow may be dark, but has the paper's colour.
+        darker = FAR_DARKER if brightness is not pale else 1.0
+        outlines = (_bright_polygon(grey, split, darker) for split in (level, lower))
+        found += [sheet for sheet in outlines if sheet is not None]
+    if not found:
+        return None
+    best = max(found, key=lambda sheet: (sheet.whole, sheet.share))
+    return replace(best, corners=(best.corners + 0.5) / factor - 0.5)
 
 
-def _bright_polygon(grey: Array, split: float) -> Array | None:
-    """Return the corners of what is brighter than ``split`` in a picture (h, w) where it looks like a sheet."""
+def _bright_polygon(grey: Array, split: float, darker: float) -> Sheet | None:
+    """Return what is brighter than ``split`` in a picture (h, w) where it looks like a sheet.
+
+    darker: how bright, for the sheet, what is beyond its edge may be at most, where none of its corners is seen.
+    """
     bright = cv2.threshold(grey, split, 255, cv2.THRESH_BINARY)[1]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     if count < 2:
@@ -90,16 +114,20 @@ def _bright_polygon(grey: Array, split: float) -> Array | None:
     if not LEAST_PAGE < share < MOST_PAGE:
         return None
     beyond = filled == 0
-    if float(np.median(grey[~beyond])) - float(np.median(grey[beyond])) < LEAST_STEP:
+    inner, outer = float(np.median(grey[~beyond])), float(np.median(grey[beyond]))
+    if inner - outer < LEAST_STEP:
         return None
     hull = cv2.convexHull(outline)
     if cv2.contourArea(outline) < STRAIGHT * cv2.contourArea(hull):
         return None
-    return _polygon(hull, filled)
+    return _polygon(hull, filled, share, outer < darker * inner)
 
 
-def _polygon(hull: Array, filled: Array) -> Array | None:
-    """Return four corners where they describe the sheet, more where the picture's edge cuts some of them off."""
+def _polygon(hull: Array, filled: Array, share: float, surely: bool) -> Sheet | None:
+    """Return four corners where they describe the sheet, more where the picture's edge cuts some of them off.
+
+    surely: what is beyond is no shadow.
+    """
     length = cv2.arcLength(hull, closed=True)
     for tolerance in (0.01, 0.02, 0.03, 0.05):
         corners = cv2.approxPolyDP(hull, tolerance * length, closed=True)[:, 0].astype(np.float64)
@@ -111,11 +139,15 @@ def _polygon(hull: Array, filled: Array) -> Array | None:
         if both < STRAIGHT * either:
             continue
         height, width = filled.shape
-        at_edge = (corners.min(axis=1) < 2) | (corners[:, 0] > width - 3) | (corners[:, 1] > height - 3)
+        last = np.array([width - 1, height - 1])
+        at_edges = np.concatenate([corners < 2, corners > last - 2], axis=1)
+        cut = (at_edges & np.roll(at_edges, -1, axis=0)).any()  # a side lies along an edge
         square = np.abs(_angles(corners) - 90) < ODD_ANGLE
-        if len(corners) == 4 and at_edge.sum() <= 2 and square.all():
-            return _clockwise(corners)
-        return corners if (square & ~at_edge).any() else None  # a shadow has no square corner
+        if len(corners) == 4 and square.all() and not cut:
+            return Sheet(_clockwise(corners), True, share)
+        # A shadow has no square corner.
+        seen = surely or (square & ~at_edges.any(axis=1)).any()
+        return Sheet(hull[:, 0].astype(np.float64), False, share) if seen else None
     return None
 
 

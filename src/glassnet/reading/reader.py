@@ -7,7 +7,7 @@ likeliest chain of digits.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from glassnet.digits.prepare import Step
 from glassnet.digits.recognise import Classifier
 from glassnet.reading.canvas import Canvas, canvas_of
 from glassnet.reading.context import believed
-from glassnet.reading.inking import Ink, inked, survey
+from glassnet.reading.inking import Ink, at_full_strength, inked, survey
 from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
@@ -108,16 +108,16 @@ def _read(pixels: Array, judge: Judge) -> _Trail:
     flat = flat_of(canvas.colours)
     ink = inked(flat.colours, survey(flat.colours))
     if flat.inside is not None:
-        ink = Ink(cv2.min(ink.strength, flat.inside), ink.noise, ink.stroke)
+        ink = replace(ink, strength=cv2.min(ink.strength, flat.inside))
     angle = lean_of(ink.strength)
     level, matrix = ink, flat.matrix
     shown = np.full(ink.strength.shape, 255, np.uint8)
     if angle:
         shown = levelled(shown, angle)[0]
         turned, turn = levelled(ink.strength, angle)
-        level, matrix = Ink(turned, ink.noise, ink.stroke), turn @ flat.matrix
+        level, matrix = replace(ink, strength=turned), turn @ flat.matrix
     rules = rules_of(level)
-    plain = without_rules(level, rules)
+    plain = at_full_strength(without_rules(level, rules))
     pieces = pieces_of(plain)
     pieces = without(pieces, ticks(pieces, rules) | at_edges(pieces, shown))
     rows = rows_of(pieces, usual_height(pieces))

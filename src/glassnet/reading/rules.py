@@ -8,7 +8,7 @@ stronger than the line goes; what a pen left above and below is joined across it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -61,7 +61,7 @@ def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
     strength = ink.strength.copy()
     for rule in rules:
         _wipe(strength.T if rule.upright else strength, rule, ink)
-    return Ink(strength, ink.noise, ink.stroke)
+    return replace(ink, strength=strength)
 
 
 def _upright(rules: Sequence[Rule]) -> list[Rule]:
