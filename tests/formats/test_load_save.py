@@ -6,12 +6,14 @@ import errno
 import importlib.util
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import glassnet
 from attacks import archives, pickles
 from glassnet import Dense, Network, load, save
 from glassnet.errors import FileFormatError, MissingFileError, MissingLibraryError, OptionError, ParametersError
@@ -199,3 +201,24 @@ def test_a_format_whose_library_is_missing(tmp_path: Path, monkeypatch: pytest.M
     found = inspect(path)
     assert found.problem.startswith("ONNX models are parsed by the onnx package")
     assert found.hint == caught.value.hint
+
+
+LOADED = """\
+import sys, glassnet
+glassnet.load(sys.argv[1])
+print(*sorted(name for name in sys.modules if name.startswith("glassnet.formats.")))
+"""
+
+
+@pytest.mark.parametrize(("suffix", "reader"), [(".npz", "npz"), (".safetensors", "safetensors"), (".pt", "pytorch")])
+def test_one_file_loads_one_reader(suffix: str, reader: str, tmp_path: Path) -> None:
+    save(NETWORK, tmp_path / f"net{suffix}")
+    command = [sys.executable, "-c", LOADED, str(tmp_path / f"net{suffix}")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    readers = {"npz", "safetensors", "pytorch", "onnx", "keras", "sklearn", "matlab", "gguf", "hdf5", "plain_text"}
+    assert {name.split(".")[2] for name in loaded} & readers == {reader}
+
+
+def test_the_names_that_are_looked_up_later() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'glassnet.formats' has no attribute 'from_tensorflow'$"):
+        glassnet.formats.from_tensorflow  # noqa: B018

@@ -44,11 +44,6 @@ _HEADER = re.compile(
 )
 
 
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as a zip does."""
-    return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
-
-
 def read(path: Path) -> Contents:
     """Return the arrays of a zip of arrays, and the network's description where glassnet wrote it."""
     size = file_size(path)

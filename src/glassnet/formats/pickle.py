@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import OptionError, ParametersError, UnsafeFileError
+from glassnet.formats import beginnings
 from glassnet.formats.assembly import assemble
 from glassnet.formats.contents import MOST_ARRAYS, Contents, Data, Global, file_data, shown
 from glassnet.formats.description import describe
@@ -32,11 +33,6 @@ _FREE_NUMBERS = 1 << 16
 _MOST_DEEP = 6
 # Names of lists with an entry for each layer.
 _SERIES = ("weights", "biases", "coefs", "intercepts")
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as a pickle of protocol 2 or later; older ones begin with anything."""
-    return head[:1] == b"\x80" and head[1:2] <= b"\x05"
 
 
 def read(path: Path) -> Contents:
@@ -64,7 +60,7 @@ def of_data(data: Data) -> Contents:
                 hint="pickle.load would run what this file says; get the parameters as .npz or .safetensors",
             )
     if found.problem is not None:
-        if recognises(data[:2]):
+        if beginnings.pickle(data[:2]):
             raise found.problem
         raise type(found.problem)(f"not a pickle, or a damaged one: {found.problem.message}")
     return Contents(_arrays(found, Budget(_FREE_NUMBERS + len(data))))

@@ -38,11 +38,6 @@ _CSV = re.compile(r"[0-9eE+\-.,; \t\r\n]*+", re.ASCII)
 # --- JSON ---------------------------------------------------------------------------------------------------
 
 
-def recognises_json(head: bytes) -> bool:
-    """Tell whether a file begins as a JSON object does."""
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
-
-
 def read_json(path: Path) -> Contents:
     """Return the arrays, or the layers, of a JSON object."""
     if (size := file_size(path)) > LONGEST_TEXT_BYTES:

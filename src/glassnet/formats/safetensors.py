@@ -15,6 +15,7 @@ from typing import Any
 from safetensors.numpy import save
 
 from glassnet.errors import FileFormatError
+from glassnet.formats import beginnings
 from glassnet.formats.contents import (
     MOST_ARRAYS,
     Contents,
@@ -40,18 +41,13 @@ _DTYPES = {
 }
 
 
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins with the length of a header and its first brace."""
-    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32
-
-
 def read(path: Path) -> Contents:
     """Return the tensors, and the network's description where glassnet wrote it."""
     data = file_data(path)
     length = int.from_bytes(data[:_LENGTH_BYTES], "little")
     start = _LENGTH_BYTES + length
     if start > len(data) or len(data) < _LENGTH_BYTES:
-        what = "cut off" if recognises(data[:9]) else "not a safetensors file, or cut off"
+        what = "cut off" if beginnings.safetensors(data[:9]) else "not a safetensors file, or cut off"
         raise FileFormatError(f"{what}: a header of {length:,} bytes expected, found {len(data):,} bytes in all")
     header = parsed_json(memoryview(data)[_LENGTH_BYTES:start], "a header")
     if not isinstance(header, dict):

@@ -159,11 +159,3 @@ def _member(info: zipfile.ZipInfo, data: Data, limit: int) -> _Member:
 
 def _encoded(info: zipfile.ZipInfo) -> bytes:
     return info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
-
-
-def first_member(head: bytes) -> str:
-    """Return the name of the member a zip begins with, as far as ``head`` reaches; empty for what is no zip."""
-    if head[:4] != b"PK\x03\x04" or len(head) < _LOCAL.size:
-        return ""
-    length = int.from_bytes(head[26:28], "little")
-    return str(head[_LOCAL.size : _LOCAL.size + length], "utf-8", "replace")

@@ -21,15 +21,10 @@ from glassnet.formats.onnx.writer import own_contents, write
 from glassnet.network import Network
 from glassnet.network.step import Array
 
-__all__ = ["from_onnx", "read", "recognises", "write"]
+__all__ = ["from_onnx", "read", "write"]
 
 # The tags of protobuf that may follow the version in a model.
 _TAGS = frozenset(b"\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca")
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as ONNX models do: with the version of the format, then another field of a model."""
-    return len(head) > 2 and head[0] == 0x08 and 0 < head[1] < 0x20 and head[2] in _TAGS
 
 
 def read(path: Path) -> Contents:

@@ -18,17 +18,7 @@ from glassnet.formats.pytorch import export, script, sequence
 from glassnet.formats.pytorch.checkpoints import check_globals, contents_of
 from glassnet.formats.pytorch.tensors import Storage, Storages, budget_for, rules, storage_named
 from glassnet.formats.pytorch.writing import DESCRIPTION
-from glassnet.formats.zips import Archive, first_member
-
-_FIRST_MEMBERS = ("data.pkl", "data", ".data", "byteorder", "version", "constants.pkl", "code", "archive_format",
-                  ".format_version", ".storage_alignment", "extra", "models", "traced_inputs", "")  # fmt: skip
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as PyTorch's zips do, all in one folder, or as the five pickles."""
-    folder, slash, rest = first_member(head).partition("/")
-    in_zip = bool(folder and slash) and rest.partition("/")[0] in _FIRST_MEMBERS
-    return in_zip or sequence.MAGIC_BYTES in head[:32]
+from glassnet.formats.zips import Archive
 
 
 def read(path: Path) -> Contents:

@@ -8,15 +8,13 @@ holds such a file for every storage. Format: ``torch/serialization.py``, ``_lega
 from __future__ import annotations
 
 from glassnet.errors import FileFormatError, ParametersError
+from glassnet.formats.beginnings import PYTORCH_MAGIC
 from glassnet.formats.contents import MOST_ARRAYS, Contents, Data, Global, shown
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Arguments, Budget, text
 from glassnet.formats.pytorch.checkpoints import check_globals, contents_of
 from glassnet.formats.pytorch.tensors import DTYPES, Storage, Storages, budget_for, rules, storage_named
 
-# The number that the first of the five pickles is, as it stands in the file.
-_MAGIC = 0x1950A86A20F9469CFC6C
-MAGIC_BYTES = _MAGIC.to_bytes(10, "little")
 _PROTOCOL = 1001
 
 
@@ -29,7 +27,7 @@ def unpacked(data: Data) -> tuple[Walk, dict[str, memoryview]]:
     walks = _pickles(data, named)
     for found in walks:
         check_globals(found)
-    if (walks[0].value, walks[1].value) != (_MAGIC, _PROTOCOL):
+    if (walks[0].value, walks[1].value) != (PYTORCH_MAGIC, _PROTOCOL):
         raise FileFormatError("not a PyTorch file: its first two pickles are not the numbers it begins with")
     return walks[3], _places(data, walks[4], named)
 
