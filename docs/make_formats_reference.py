@@ -95,7 +95,7 @@ READ: Mapping[str, Read] = {
         "exporters of PyTorch, TensorFlow, scikit-learn, …; opset 6 and later",
         "the whole graph",
         "operators that a dense feed-forward network does not need, by their names",
-        "onnx",
+        "none to read, but for 8-bit floats and narrower types; onnx to write",
     ),
     "c header": Read("", "", "reading: it is written only"),
     "folder": Read("one `.npy` or `.csv` file an array: `W1.csv`, `b1.csv`, …", "names and shapes", "links"),

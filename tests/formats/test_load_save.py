@@ -191,15 +191,21 @@ def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_format_whose_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``load`` says which extra brings it, ``inspect`` says so as it says every other problem."""
-    monkeypatch.setitem(sys.modules, "onnx", None)
+    """``save`` says which extra brings it, ``inspect`` says so as it says every other problem."""
+    onnx = pytest.importorskip("onnx", reason="the onnx package is not installed")
+    narrow = onnx.helper.make_tensor("W", onnx.TensorProto.INT4, [2, 1], [1, 2])
+    tensors = [onnx.helper.make_tensor_value_info(name, 1, [1, 2]) for name in "xy"]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])], "g", tensors[:1], tensors[1:], [narrow]
+    )
     path = tmp_path / "net.onnx"
-    path.write_bytes(b"\x08\x08")
-    with pytest.raises(MissingLibraryError, match="ONNX models are parsed by the onnx package") as caught:
-        load(path)
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingLibraryError, match="this needs the onnx package, which is not installed") as caught:
+        save(NETWORK, tmp_path / "new.onnx")
     assert caught.value.hint == "pip install 'glassnet[onnx]'"
     found = inspect(path)
-    assert found.problem.startswith("ONNX models are parsed by the onnx package")
+    assert found.problem == "this needs the onnx package, which is not installed"
     assert found.hint == caught.value.hint
 
 
