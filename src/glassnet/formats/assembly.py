@@ -30,7 +30,7 @@ from glassnet.formats.layers import (
     paired,
     select,
 )
-from glassnet.formats.mapped import blocks, give_back, turned
+from glassnet.formats.mapped import aligned, blocks, give_back, turned
 from glassnet.formats.names import Module, modules_of
 from glassnet.formats.stacking import is_prelu, stacked
 from glassnet.network import Dense, Input, Network, Step
@@ -106,6 +106,7 @@ def assembled(contents: Contents, choices: Choices) -> Assembled:
     if contents.description is not None:
         if contents.outputs_first:
             arrays = _turned(contents.description, arrays)
+        arrays = {name: aligned(array) for name, array in arrays.items()}
         return Assembled(described(contents.description, arrays), contents.notes)
     if not arrays or any(_NAME.fullmatch(name) for name in arrays):
         network, notes = _chapter(arrays, choices)
@@ -115,7 +116,10 @@ def assembled(contents: Contents, choices: Choices) -> Assembled:
 
 
 def _usable(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the arrays as a network takes them, each object once, so that a name more costs no memory."""
+    """Return the arrays as a network takes them, each object once, so that a name more costs no memory.
+
+    They may still lie at any byte of a file: who knows whether they are turned copies them, once.
+    """
     usable: dict[int, Array] = {}
     for name, array in arrays.items():
         if id(array) in usable:
@@ -127,8 +131,12 @@ def _usable(arrays: Mapping[str, Array]) -> dict[str, Array]:
                 f"array '{shown(name)}' holds {np.count_nonzero(wrong):,} value(s) that are not finite, the first "
                 f"{array[place]} at {place}"
             )
-        usable[id(array)] = frozen_parameters(array, name)
+        usable[id(array)] = array if _is_ready(array) else frozen_parameters(array, name)
     return {name: usable[id(array)] for name, array in arrays.items()}
+
+
+def _is_ready(array: Array) -> bool:
+    return array.dtype in (np.float32, np.float64) and array.flags.c_contiguous and not array.flags.writeable
 
 
 def _is_finite(array: Array) -> bool:
@@ -221,7 +229,7 @@ def _chapter(arrays: Mapping[str, Array], choices: Choices) -> tuple[Network, li
                 f"{weights.shape}",
             )
         flat = None if bias is None else bias.reshape(outputs)
-        steps.append(Dense(weights, flat, output if number == len(layers) else hidden))
+        steps.append(Dense(aligned(weights), flat, output if number == len(layers) else hidden))
     return _network(steps, layers[0][0].shape[0], outputs, notes), notes
 
 
