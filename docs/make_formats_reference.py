@@ -197,9 +197,14 @@ it is imported or executed, no other file is opened, sizes are compared with the
 taken, and what is compressed may grow to 50 times its size at most. What is refused is refused by name. Of a file that
 says names and shapes alone, the activations are asked for: `load(path, activation="relu", output="softmax")`.
 
-Only the textbook's names, W1, b1, W2, …, mean its network unless told otherwise: sigmoid inside, softmax at the end,
-weights of shape (inputs, outputs). Names say nothing of connections: layers are taken as a chain. A network with skips
-comes by ONNX, `torch.export` or Keras.
+Only the textbook's names, W1, b1, W2, …, mean its network unless told otherwise: sigmoid inside, softmax at the end.
+Whether weights have shape (inputs, outputs) or (outputs, inputs) their neighbours say, or a bias that is a row or a
+column; where both fit, as with square weights alone, it is asked for: `orientation="outputs_inputs"`.
+
+A `state_dict`, like every file of named arrays, does not say how its layers are connected: they are taken as a chain,
+in the order of their names or the only one in which they fit, and `inspect` shows it. A network with skip connections
+would be read as another one where its shapes allow that; it comes by ONNX, `torch.export`, TorchScript, `from_torch`
+or Keras.
 """
 
 WRITTEN = """\

@@ -22,6 +22,7 @@ from glassnet.formats.layers import (
     INPUTS_FIRST,
     ORIENTATIONS,
     OUTPUTS_FIRST,
+    both_ways,
     chain,
     check_alone,
     check_kinds,
@@ -174,7 +175,7 @@ def _named(arrays: Mapping[str, Array], contents: Contents, choices: Choices) ->
         raise ParametersError(
             f"the file does not say its activations: found {len(layers)} layer(s), {listed(layers)}",
             hint="say them: activation='relu' for all but the last layer, output='softmax' or 'sigmoid' for the last "
-            "(left out, it has none)",
+            f"(left out, it has none){contents.hint and '; '}{contents.hint}",
         )
     steps, notes = stacked(modules, layers, choices.hidden, choices.output)
     names = ", ".join(shown(layer.module.name) for layer in layers)
@@ -210,7 +211,7 @@ def _chapter(arrays: Mapping[str, Array], choices: Choices) -> tuple[Network, li
     output = _CHAPTER[1] if choices.output is None else choices.output
     layers = _by_layer(arrays)
     notes = []
-    if choices.orientation == OUTPUTS_FIRST or (not choices.orientation and _fits_transposed(layers)):
+    if (choices.orientation or _chapter_orientation(layers)) == OUTPUTS_FIRST:
         layers = [(weights.T, bias) for weights, bias in layers]
         notes.append("the weights have shape (outputs, inputs), and were transposed")
     if choices.hidden is None and choices.output is None:
@@ -256,9 +257,22 @@ def _by_layer(arrays: Mapping[str, Array]) -> list[tuple[Array, Array | None]]:
     ]
 
 
-def _fits_transposed(layers: list[tuple[Array, Array | None]]) -> bool:
-    """Tell whether the layers fit one another only when each is transposed, as PyTorch stores them."""
-    return not _fits(layers, 0, 1) and _fits(layers, 1, 0)
+def _chapter_orientation(layers: list[tuple[Array, Array | None]]) -> str:
+    """Return the way round in which the layers fit one another, as the textbook has it where they fit in none.
+
+    Where they fit in both, as square weights do, and it makes a difference, only a bias that is a row or a column says
+    more: x·W + b has a row, W·x + b a column. Raises ParametersError where none is.
+    """
+    if not _fits(layers, 1, 0) or all(np.array_equal(weights, weights.T) for weights, _ in layers):
+        return INPUTS_FIRST
+    if not _fits(layers, 0, 1):
+        return OUTPUTS_FIRST
+    shapes = {bias.shape for _, bias in layers if bias is not None and bias.ndim == 2 and bias.size > 1}
+    rows = {shape[0] == 1 for shape in shapes}
+    if len(rows) == 1:
+        return INPUTS_FIRST if rows.pop() else OUTPUTS_FIRST
+    sizes = ", ".join(f"W{number} {weights.shape}" for number, (weights, _) in enumerate(layers[:12], start=1))
+    raise both_ways(sizes)
 
 
 def _fits(layers: list[tuple[Array, Array | None]], inputs: int, outputs: int) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import zlib
 
+# Enough for the name of a zip's first member, by which zips of several formats are told apart.
+HEAD_BYTES = 512
 # The number that the first of the five pickles of PyTorch's old files is, and how it stands there.
 PYTORCH_MAGIC = 0x1950A86A20F9469CFC6C
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -113,7 +113,7 @@ def check_kinds(modules: Sequence[Module]) -> None:
             array = module.arrays[what]
             if RECURRENT.search(name):
                 raise ParametersError(f"array '{shown(name)}' belongs to a recurrent or attention layer: dense only")
-            if what in ("weight", "weight_v") and array.ndim > 2:
+            if what in ("weight", "weight_v", "") and array.ndim > 2:
                 raise ParametersError(
                     f"array '{shown(name)}' has shape {array.shape}, as a convolution has; expected (outputs, inputs): "
                     "dense layers only"
@@ -144,14 +144,18 @@ def chain(modules: Sequence[Module], orientation: str, *, in_file_order: bool = 
     for order in _orders(linear, in_file_order):
         found = [layers for way in wanted if (layers := _fitted(order, way))]
         if len(found) == 2:
-            raise ParametersError(
-                f"the weights fit one another both ways, as (inputs, outputs) and as (outputs, inputs): "
-                f"{listed(found[0])}",
-                hint="say which: orientation='outputs_inputs' as PyTorch has it, or orientation='inputs_outputs'",
-            )
+            raise both_ways(listed(found[0]))
         if found:
             return found[0]
     raise _misfit(linear, modules, wanted)
+
+
+def both_ways(layers: str) -> ParametersError:
+    """Return the error for layers that fit one another whichever axis of their weights comes first."""
+    return ParametersError(
+        f"the weights fit one another both ways, as (inputs, outputs) and as (outputs, inputs): {layers}",
+        hint="say which: orientation='outputs_inputs' as PyTorch has it, or orientation='inputs_outputs'",
+    )
 
 
 def _orders(linear: list[Module], given: bool) -> Iterator[list[Module]]:

@@ -27,7 +27,7 @@ from glassnet.formats.contents import (
     shown,
 )
 from glassnet.formats.description import KEY, describe
-from glassnet.formats.zips import BROKEN, LONGEST_READ_BYTES, Cautious, check_members
+from glassnet.formats.zips import BROKEN, LONGEST_READ_BYTES, Cautious, broken, check_members
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
@@ -61,7 +61,7 @@ def read(path: Path) -> Contents:
     except FileFormatError:
         raise
     except BROKEN as error:
-        raise FileFormatError(f"a broken zip: {shown(error)}") from error
+        raise broken(path, error) from error
     return Contents(arrays, description)
 
 

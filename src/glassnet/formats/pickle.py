@@ -97,7 +97,10 @@ def _misfit(network: Network) -> str:
         if step.KIND != "dense" or sources != (before,):
             return f"step '{step.name}' is not a dense layer that reads the value before it"
         before = step.name
-    again = assemble(Contents(describe(network).arrays), "sigmoid", "softmax")
+    try:
+        again = assemble(Contents(describe(network).arrays), "sigmoid", "softmax")
+    except ParametersError as error:
+        return f"reading it back, {error.message}"
     for layer, other in zip(network.layers, again.layers, strict=True):
         if layer.activation != other.activation:
             return f"layer '{layer.name}' has {layer.activation}, and would be read back with {other.activation}"

@@ -17,6 +17,7 @@ from safetensors.numpy import save
 from glassnet.errors import FileFormatError
 from glassnet.formats import beginnings
 from glassnet.formats.contents import (
+    CUT_OFF_HINT,
     MOST_ARRAYS,
     Contents,
     file_data,
@@ -48,7 +49,8 @@ def read(path: Path) -> Contents:
     start = _LENGTH_BYTES + length
     if start > len(data) or len(data) < _LENGTH_BYTES:
         what = "cut off" if beginnings.safetensors(data[:9]) else "not a safetensors file, or cut off"
-        raise FileFormatError(f"{what}: a header of {length:,} bytes expected, found {len(data):,} bytes in all")
+        message = f"{what}: a header of {length:,} bytes expected, found {len(data):,} bytes in all"
+        raise FileFormatError(message, hint=CUT_OFF_HINT)
     header = parsed_json(memoryview(data)[_LENGTH_BYTES:start], "a header")
     if not isinstance(header, dict):
         raise FileFormatError("its header is not a JSON object")
@@ -56,6 +58,7 @@ def read(path: Path) -> Contents:
     if len(header) > MOST_ARRAYS:
         raise FileFormatError(f"holds {len(header):,} arrays, expected at most {MOST_ARRAYS:,}")
     tensors = memoryview(data)[start:]
+    _check_length(header, start, len(data))
     entries = [_entry(name, entry, len(tensors)) for name, entry in header.items()]
     _check_gaps(entries, len(tensors))
     return Contents({entry.name: _array(entry, tensors) for entry in entries}, _description(metadata))
@@ -95,6 +98,17 @@ def _entry(name: str, entry: object, size: int) -> _Entry:
             known = ", ".join(_DTYPES)
             raise FileFormatError(f"array '{shown(name)}': dtype '{shown(dtype)}', expected one of {known}")
     raise FileFormatError(f"array '{shown(name)}': expected dtype, shape and two offsets within {size:,} bytes")
+
+
+def _check_length(header: dict[str, Any], start: int, size: int) -> None:
+    """Raise FileFormatError where the tensors reach beyond the end of the file, naming the first that does."""
+    for name, entry in header.items():
+        match entry:
+            case {"data_offsets": [int(), int(end)]} if size < start + end < 1 << 63:
+                raise FileFormatError(
+                    f"cut off: array '{shown(name)}' ends at byte {start + end:,}, and the file has {size:,}",
+                    hint=CUT_OFF_HINT,
+                )
 
 
 def _check_gaps(entries: list[_Entry], size: int) -> None:

@@ -52,9 +52,6 @@ def _later(place: str) -> Callable[..., Any]:
     return call
 
 
-# Enough for the name of a zip's first member, by which zips of several formats are told apart.
-HEAD_BYTES = 512
-
 # In the order in which they are asked; what safetensors ask for is the hardest to meet by chance.
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
@@ -161,7 +158,7 @@ def format_of(path: Path) -> Format:
         return FOLDER
     file_size(path)
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+        head = file.read(beginnings.HEAD_BYTES)
     for entry in FORMATS.values():
         if entry.recognises(head):
             return entry

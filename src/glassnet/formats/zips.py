@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glassnet.errors import FileFormatError, UnsafeFileError
-from glassnet.formats.contents import MOST_ARRAYS, Data, file_data, shown
+from glassnet.formats.beginnings import HEAD_BYTES, first_member
+from glassnet.formats.contents import CUT_OFF_HINT, MOST_ARRAYS, Data, file_data, shown
 
 # Learned parameters hardly compress (7 % is usual); a zip that grows more than this is made to fill a memory.
 _LARGEST_GROWTH = 50
 _ALWAYS_ALLOWED_BYTES = 1 << 24
 # The directory of a zip is read in one piece, and then becomes a Python object for each of its members.
 LONGEST_READ_BYTES = 1 << 22
+_LOCAL_SIGNATURE, _END, _END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 
 # What zipfile and zlib raise for bytes that are not what they should be.
@@ -38,6 +40,21 @@ BROKEN = (
     ValueError,
     OSError,
 )
+
+
+def broken(path: Path, error: Exception) -> FileFormatError:
+    """Return the error for a zip that cannot be read: most are cut off, and the directory at their end is missing."""
+    data = file_data(path)
+    end = data.rfind(_END)
+    if 0 <= end <= len(data) - _END_BYTES:
+        return FileFormatError(f"a broken zip: {shown(error)}")
+    last = data.rfind(_LOCAL_SIGNATURE)
+    name = first_member(data[last : last + HEAD_BYTES]) if last >= 0 else ""
+    where = f", the last of them those of '{shown(name)}'" if name else ""
+    return FileFormatError(
+        f"cut off: a zip ends with a directory of its members, found none in {len(data):,} bytes{where}",
+        hint=CUT_OFF_HINT,
+    )
 
 
 class Cautious(io.FileIO):
@@ -87,7 +104,7 @@ class Archive:
         except BROKEN as error:
             if isinstance(error, FileFormatError):
                 raise
-            raise FileFormatError(f"a broken zip: {shown(error)}") from error
+            raise broken(path, error) from error
         check_members(members, len(data))
         found = {member.name: member for member in _located(members, data, directory)}
         return cls(data, found)
@@ -146,7 +163,7 @@ def _member(info: zipfile.ZipInfo, data: Data, limit: int) -> _Member:
     signature, _, flags, method, *_, name_length, extra_length = _LOCAL.unpack(header)
     begin = start + _LOCAL.size + name_length + extra_length
     own_name = data[start + _LOCAL.size : start + _LOCAL.size + name_length]
-    if (signature, method, own_name) != (b"PK\x03\x04", info.compress_type, _encoded(info)) or flags & 1:
+    if (signature, method, own_name) != (_LOCAL_SIGNATURE, info.compress_type, _encoded(info)) or flags & 1:
         raise FileFormatError(f"its member '{name}' says otherwise of itself than the directory does")
     end = begin + info.compress_size
     if end > limit:

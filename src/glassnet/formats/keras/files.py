@@ -129,6 +129,9 @@ class _LegacyShelf(Shelf):
         return {name: found.get(name, empty) for name in names}
 
 
+_CONFIG_HINT = "or give the model's JSON, model.to_json(), which says them: load('model.json', weights='….h5')"
+
+
 def _arrays(node: Node) -> Contents:
     """Return every array of a file by its path; Keras' own paths are shortened to the names of the weights."""
     found: dict[str, Array] = {}
@@ -136,7 +139,7 @@ def _arrays(node: Node) -> Contents:
         for layer, shelf in legacy_shelves(node).items():
             for name, array in shelf.arrays():
                 found[name if name.startswith(f"{layer}/") else f"{layer}/{name}"] = array
-        return Contents(found, outputs_first=False)
+        return Contents(found, hint=_CONFIG_HINT)
     for path, entry in node.arrays():
         if len(found) == MOST_ARRAYS:
             raise FileFormatError(f"holds more than {MOST_ARRAYS:,} arrays")
@@ -144,7 +147,7 @@ def _arrays(node: Node) -> Contents:
             found[path] = entry.array()
         except FileFormatError as error:
             raise type(error)(f"array '{shown(path)}': {error.message}", hint=error.hint) from None
-    return Contents(_renamed(found))
+    return Contents(_renamed(found), hint=_CONFIG_HINT if NumberedShelf.holds(node) else "")
 
 
 def _renamed(arrays: Mapping[str, Array]) -> dict[str, Array]:
