@@ -19,6 +19,9 @@ C_HEADER = "/* A network in C, written by glassnet."
 ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 GZIP, BZ2, XZ, LZMA, LZ4, OLD_JOBLIB = b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\x00\x00", b"\x04\x22\x4d\x18", b"ZF"
 
+# The first member of what torch.export.save wrote before version 2.8.
+OLD_PROGRAM = "serialized_exported_program.json"
+
 _LOCAL_HEADER_BYTES = 30
 _PYTORCH_MEMBERS = ("data.pkl", "data", ".data", "byteorder", "version", "constants.pkl", "code", "archive_format",
                     ".format_version", ".storage_alignment", "extra", "models", "traced_inputs", "")  # fmt: skip
@@ -35,10 +38,10 @@ def safetensors(head: bytes) -> bool:
 
 
 def pytorch(head: bytes) -> bool:
-    """Tell whether a file begins as PyTorch's zips do, all in one folder, or as the five pickles."""
+    """Tell whether a file begins as PyTorch's zips do, all in one folder or as old programs, or as the five pickles."""
     folder, slash, rest = first_member(head).partition("/")
     in_zip = bool(folder and slash) and rest.partition("/")[0] in _PYTORCH_MEMBERS
-    return in_zip or PYTORCH_MAGIC.to_bytes(10, "little") in head[:32]
+    return in_zip or folder == OLD_PROGRAM or PYTORCH_MAGIC.to_bytes(10, "little") in head[:32]
 
 
 def skops(head: bytes) -> bool:

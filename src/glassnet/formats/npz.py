@@ -20,6 +20,7 @@ from glassnet.errors import FileFormatError
 from glassnet.formats.contents import (
     DESCRIPTION_BYTES,
     Contents,
+    file_data,
     file_size,
     parsed_json,
     plain_array,
@@ -61,7 +62,7 @@ def read(path: Path) -> Contents:
     except FileFormatError:
         raise
     except BROKEN as error:
-        raise broken(path, error) from error
+        raise broken(file_data(path), error) from error
     return Contents(arrays, description)
 
 

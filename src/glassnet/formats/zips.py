@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from glassnet.errors import FileFormatError, UnsafeFileError
 from glassnet.formats.beginnings import HEAD_BYTES, first_member
@@ -42,9 +43,8 @@ BROKEN = (
 )
 
 
-def broken(path: Path, error: Exception) -> FileFormatError:
+def broken(data: Data, error: Exception) -> FileFormatError:
     """Return the error for a zip that cannot be read: most are cut off, and the directory at their end is missing."""
-    data = file_data(path)
     end = data.rfind(_END)
     if 0 <= end <= len(data) - _END_BYTES:
         return FileFormatError(f"a broken zip: {shown(error)}")
@@ -62,9 +62,21 @@ class Cautious(io.FileIO):
 
     def read(self, size: int | None = -1) -> bytes:
         """Return the next ``size`` bytes; raise UnsafeFileError for more than a directory may have."""
-        if size is not None and size > LONGEST_READ_BYTES:
-            raise UnsafeFileError(f"its directory claims {size:,} bytes, expected at most {LONGEST_READ_BYTES:,}")
+        _check_directory(size)
         return super().read(size) or b""
+
+
+class _CautiousBytes(io.BytesIO):
+    """The same of a zip within a zip."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        _check_directory(size)
+        return super().read(size)
+
+
+def _check_directory(size: int | None) -> None:
+    if size is not None and size > LONGEST_READ_BYTES:
+        raise UnsafeFileError(f"its directory claims {size:,} bytes, expected at most {LONGEST_READ_BYTES:,}")
 
 
 def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
@@ -96,18 +108,29 @@ class Archive:
     @classmethod
     def of(cls, path: Path) -> Archive:
         """Return the zip at ``path``; raise FileFormatError where it is broken, UnsafeFileError where it bursts."""
-        data = file_data(path)
+        return cls._of(file_data(path), Cautious(path))
+
+    @classmethod
+    def _of(cls, data: Data, file: IO[bytes]) -> Archive:
         try:
-            with Cautious(path) as file, zipfile.ZipFile(file) as archive:
+            with file, zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
                 directory = archive.start_dir
         except BROKEN as error:
             if isinstance(error, FileFormatError):
                 raise
-            raise broken(path, error) from error
+            raise broken(data, error) from error
         check_members(members, len(data))
         found = {member.name: member for member in _located(members, data, directory)}
         return cls(data, found)
+
+    def within(self, name: str) -> Archive:
+        """Return a member that is a zip itself; raises as ``of`` does, naming it."""
+        data = bytes(self.read(name))
+        try:
+            return self._of(data, _CautiousBytes(data))
+        except FileFormatError as error:
+            raise type(error)(f"its member '{shown(name)}': {error.message}", hint=error.hint) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self.members
