@@ -6,6 +6,7 @@ the matrix of what is written is found by saving networks and loading them again
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from glassnet import Dense, GlassnetError, Input, Network, load, save
+from glassnet import ACTIVATIONS, Dense, GlassnetError, Input, Network, load, save
 from glassnet.formats import FORMATS
 from glassnet.formats.keras.activations import COMPOSED, DIRECT
 from glassnet.formats.keras.layers import LAYERS
 from glassnet.formats.keras.models import MODELS
 from glassnet.formats.table import FOLDER
-from glassnet.network import Activate, Add, Clip, Concatenate, Normalise, ScaleShift, Step
+from glassnet.network import FUNCTIONS, Activate, Add, Clip, Concatenate, Map, Normalise, ScaleShift, Step
 from glassnet.network.steps import Array
 
 PAGE = Path(__file__).parent / "reference" / "formats.md"
@@ -42,9 +43,10 @@ READ: Mapping[str, Read] = {
         "overlapping or missing bytes, 8-bit floats",
     ),
     "pytorch": Read(
-        "`torch.save` of a state_dict, old and new; checkpoints; `torch.export`; TorchScript",
+        "`torch.save` of a state_dict, old and new; checkpoints, stable-baselines3's zips; `torch.export`; TorchScript",
         "names and shapes; a program knows its operations",
-        "whole pickled modules, and every global that no tensor needs",
+        "whole pickled modules, and every global that no tensor needs; layers that compute in whole numbers (quantised "
+        "tensors are multiplied out)",
     ),
     "keras": Read(
         "Keras 3, and TensorFlow's Keras from 2.12",
@@ -95,7 +97,7 @@ READ: Mapping[str, Read] = {
         "exporters of PyTorch, TensorFlow, scikit-learn, …; opset 6 and later",
         "the whole graph",
         "operators that a dense feed-forward network does not need, by their names",
-        "onnx",
+        "none to read, but for 8-bit floats and narrower types; onnx to write",
     ),
     "c header": Read("", "", "reading: it is written only"),
     "folder": Read("one `.npy` or `.csv` file an array: `W1.csv`, `b1.csv`, …", "names and shapes", "links"),
@@ -127,23 +129,44 @@ def _inputs() -> Network:
     return Network([joined, Dense(_numbers(7, 2))], inputs=[Input((4,), "x"), Input((3,), "y")])
 
 
-# What a network may have → one that has it.
-TRIALS: Mapping[str, Network] = {
-    "the textbook's chain": Network([Dense(_numbers(4, 5), None, "sigmoid"), Dense(_numbers(5, 3), None, "softmax")]),
-    "other activations": _chain(),
-    "labels": _chain(labels=["a", "b", "c"]),
-    "input scaling": _chain(inputs=Input((4,), scale=1 / 255)),
-    "float64": Network([Dense(_numbers(4, 3, double=True), None, "tanh")]),
-    "scale and shift": Network([ScaleShift(_numbers(4), _numbers(4)), Dense(_numbers(4, 2))], inputs=Input((4,))),
-    "normalisation": Network([Dense(_numbers(4, 5)), Normalise(_numbers(5), _numbers(5)), Activate("gelu")]),
-    "limits": Network([Dense(_numbers(4, 5)), Clip(0.0, 6.0)]),
-    "residual sum": _residual(),
-    "several outputs": _heads(),
-    "several inputs": _inputs(),
+def _activated(name: str) -> Network:
+    return Network(
+        [Dense(_numbers(4, 5), _numbers(5), name), Dense(_numbers(5, 3), _numbers(3), "softmax")], labels="abc"
+    )
+
+
+# What a network may have → networks that have it, by what tells them apart.
+TRIALS: Mapping[str, Mapping[str, Network]] = {
+    "the textbook's chain": {
+        "": Network([Dense(_numbers(4, 5), None, "sigmoid"), Dense(_numbers(5, 3), None, "softmax")])
+    },
+    "other activations": {name: _activated(name) for name in ACTIVATIONS},
+    "labels": {"": _chain(labels=["a", "b", "c"])},
+    "input scaling": {"": _chain(inputs=Input((4,), scale=1 / 255))},
+    "float64": {"": Network([Dense(_numbers(4, 3, double=True), None, "tanh")])},
+    "scale and shift": {"": Network([ScaleShift(_numbers(4), _numbers(4)), Dense(_numbers(4, 2))], inputs=Input((4,)))},
+    "normalisation": {"": Network([Dense(_numbers(4, 5)), Normalise(_numbers(5), _numbers(5)), Activate("gelu")])},
+    "limits": {
+        f"{low:g} to {high:g}": Network([Dense(_numbers(4, 5)), Clip(low, high)])
+        for low, high in ((0, 6), (-1, 1), (-2, 2), (0.5, math.inf))
+    },
+    "functions": {name: Network([Dense(_numbers(4, 5), None, "sigmoid"), Map(name)]) for name in FUNCTIONS},
+    "residual sum": {"": _residual()},
+    "several outputs": {"": _heads()},
+    "several inputs": {"": _inputs()},
 }
 
 
-def trial(network: Network, suffix: str) -> str:
+def trial(networks: Mapping[str, Network], suffix: str) -> str:
+    """Return how networks come back from a file, and where not all of them do alike, which ones do otherwise."""
+    found: dict[str, list[str]] = {}
+    for name, network in networks.items():
+        found.setdefault(_trial(network, suffix), []).append(name)
+    usual, *others = sorted(found, key=lambda how: -len(found[how]))
+    return "; ".join((usual, *(f"{how}: {', '.join(found[how])}" for how in others)))
+
+
+def _trial(network: Network, suffix: str) -> str:
     """Return whether a network comes back from a file: exactly, in its answers alone, or not at all."""
     x = [_numbers(6, *entry.shape).astype(network.dtype) for entry in network.inputs]
     with tempfile.TemporaryDirectory() as folder:
@@ -154,8 +177,8 @@ def trial(network: Network, suffix: str) -> str:
         except GlassnetError:
             return "–"
         before, after = (np.hstack([np.atleast_2d(part) for part in _listed(each(*x))]) for each in (network, again))
-    if not np.array_equal(before, after):
-        return "to rounding" if np.allclose(before, after, rtol=1e-5, atol=1e-6) else "–"
+    if not np.array_equal(before, after, equal_nan=True):
+        return "to rounding" if np.allclose(before, after, rtol=1e-5, atol=1e-6, equal_nan=True) else "–"
     same = (network.inputs, network.outputs, network.labels) == (again.inputs, again.outputs, again.labels)
     return "exact" if same else "answers"
 
@@ -178,7 +201,7 @@ def page() -> str:
     for entry in FORMATS.values():
         if entry.reads and entry.writes:
             suffix = entry.suffixes[0]
-            found = " | ".join(trial(network, suffix) for network in TRIALS.values())
+            found = " | ".join(trial(networks, suffix) for networks in TRIALS.values())
             lines.append(f"| `{suffix}` | {found} |")
     lines += ["", KERAS, "", f"Layers: {_names([*LAYERS, *MODELS])}.", ""]
     lines += [f"Activations: {_names([*DIRECT, *COMPOSED])}.", ""]
@@ -197,9 +220,14 @@ it is imported or executed, no other file is opened, sizes are compared with the
 taken, and what is compressed may grow to 50 times its size at most. What is refused is refused by name. Of a file that
 says names and shapes alone, the activations are asked for: `load(path, activation="relu", output="softmax")`.
 
-Only the textbook's names, W1, b1, W2, …, mean its network unless told otherwise: sigmoid inside, softmax at the end,
-weights of shape (inputs, outputs). Names say nothing of connections: layers are taken as a chain. A network with skips
-comes by ONNX, `torch.export` or Keras.
+Only the textbook's names, W1, b1, W2, …, mean its network unless told otherwise: sigmoid inside, softmax at the end.
+Whether weights have shape (inputs, outputs) or (outputs, inputs) their neighbours say, or a bias that is a row or a
+column; where both fit, as with square weights alone, it is asked for: `orientation="outputs_inputs"`.
+
+A `state_dict`, like every file of named arrays, does not say how its layers are connected: they are taken as a chain,
+in the order of their names or the only one in which they fit, and `inspect` shows it. A network with skip connections
+would be read as another one where its shapes allow that; it comes by ONNX, `torch.export`, TorchScript, `from_torch`
+or Keras.
 """
 
 WRITTEN = """\
@@ -207,7 +235,8 @@ WRITTEN = """\
 
 `save(network, path)` and `glassnet convert IN OUT` write these. *exact*: the same bits come back, with labels, names of
 inputs and outputs, and input scaling; *answers*: the same answers alone; –: the format has no place for it, and saving
-says so. A `.h` holds the weights as C arrays and is not read again.
+says so, by the name of the step. Where not all of a kind do alike, those that do otherwise are named. A `.h` holds the
+weights as C arrays and is not read again.
 """
 
 KERAS = """\

@@ -171,11 +171,11 @@ def _broken() -> Iterator[tuple[str, bytes]]:
         tensor.dims.extend([1 << 40])
 
     def described(text: str) -> Any:
-        from glassnet.formats.onnx.writer import _digest
+        from glassnet.formats.onnx.writer import _bytes, _digest
 
         def change(model: Any) -> None:
             model.metadata_props.add(key="glassnet", value=text)
-            model.metadata_props.add(key="glassnet.nodes", value=_digest(model.graph))
+            model.metadata_props.add(key="glassnet.nodes", value=_digest(_bytes(model.graph.node)))
 
         return change
 

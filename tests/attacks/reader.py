@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import json
 import pickle
+import pkgutil
 import resource
 import sys
 from pathlib import Path
@@ -54,6 +55,9 @@ def main(folder: Path, with_pickle: bool) -> None:
         print(json.dumps(outcome), flush=True)
 
 
+READERS = [found.name for found in pkgutil.walk_packages(glassnet.formats.__path__, "glassnet.formats.")]
+
+
 def peak_kilobytes() -> int:
     """Return the most memory this process has had; on Linux ru_maxrss would begin with what its parent had."""
     status = Path("/proc/self/status")
@@ -71,13 +75,13 @@ def warm_up() -> None:
     """Import what is imported at first use, so that no import is seen later."""
     for codec in ("cp437", "raw-unicode-escape", "latin1", "utf-32-le", "utf-32-be"):
         "".encode(codec)
-    for module in ("bz2", "lzma"):
+    for module in ("bz2", "lzma", *READERS):
         importlib.import_module(module)
     for suffix in ("pkl", "npz", "safetensors"):
         with contextlib.suppress(glassnet.GlassnetError):
             glassnet.load(f"no.{suffix}")
-    with contextlib.suppress(glassnet.GlassnetError):
-        glassnet.from_onnx(b"")
+    with contextlib.suppress(ImportError):
+        importlib.import_module("onnx")
 
 
 if __name__ == "__main__":

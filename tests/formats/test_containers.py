@@ -98,7 +98,7 @@ def test_big_endian_and_kept_in_a_smaller_kind(tmp_path: Path) -> None:
         )
     )
     (tmp_path / "net.mat").write_bytes(data)
-    network = load(tmp_path / "net.mat", **SAID)
+    network = load(tmp_path / "net.mat", **SAID, orientation="inputs_outputs")
     np.testing.assert_array_equal(network.layers[0].weights, [[3.0, 4.0]])
     assert network.dtype == np.float64
 

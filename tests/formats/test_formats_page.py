@@ -31,5 +31,6 @@ def test_every_format_is_on_it(made: dict[str, Any]) -> None:
 
 
 def test_a_trial_can_fail(made: dict[str, Any]) -> None:
-    assert made["trial"](Network([Dense(np.ones((2, 2)), None, "gelu")]), ".npz") == "exact"
-    assert made["trial"](Network([Dense(np.ones((2, 2)), None, "gelu")]), ".pkl") == "–"
+    networks = {name: Network([Dense(np.ones((2, 3)), None, name)]) for name in ("gelu", "softmax", "tanh")}
+    assert made["trial"](networks, ".npz") == "exact"
+    assert made["trial"](networks, ".pkl") == "–; exact: softmax"

@@ -6,12 +6,14 @@ import errno
 import importlib.util
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import glassnet
 from attacks import archives, pickles
 from glassnet import Dense, Network, load, save
 from glassnet.errors import FileFormatError, MissingFileError, MissingLibraryError, OptionError, ParametersError
@@ -189,13 +191,40 @@ def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_format_whose_library_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``load`` says which extra brings it, ``inspect`` says so as it says every other problem."""
-    monkeypatch.setitem(sys.modules, "onnx", None)
+    """``save`` says which extra brings it, ``inspect`` says so as it says every other problem."""
+    onnx = pytest.importorskip("onnx", reason="the onnx package is not installed")
+    narrow = onnx.helper.make_tensor("W", onnx.TensorProto.INT4, [2, 1], [1, 2])
+    tensors = [onnx.helper.make_tensor_value_info(name, 1, [1, 2]) for name in "xy"]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])], "g", tensors[:1], tensors[1:], [narrow]
+    )
     path = tmp_path / "net.onnx"
-    path.write_bytes(b"\x08\x08")
-    with pytest.raises(MissingLibraryError, match="ONNX models are parsed by the onnx package") as caught:
-        load(path)
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingLibraryError, match="this needs the onnx package, which is not installed") as caught:
+        save(NETWORK, tmp_path / "new.onnx")
     assert caught.value.hint == "pip install 'glassnet[onnx]'"
     found = inspect(path)
-    assert found.problem.startswith("ONNX models are parsed by the onnx package")
+    assert found.problem == "this needs the onnx package, which is not installed"
     assert found.hint == caught.value.hint
+
+
+LOADED = """\
+import sys, glassnet
+glassnet.load(sys.argv[1])
+print(*sorted(name for name in sys.modules if name.startswith("glassnet.formats.")))
+"""
+
+
+@pytest.mark.parametrize(("suffix", "reader"), [(".npz", "npz"), (".safetensors", "safetensors"), (".pt", "pytorch")])
+def test_one_file_loads_one_reader(suffix: str, reader: str, tmp_path: Path) -> None:
+    save(NETWORK, tmp_path / f"net{suffix}")
+    command = [sys.executable, "-c", LOADED, str(tmp_path / f"net{suffix}")]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    readers = {"npz", "safetensors", "pytorch", "onnx", "keras", "sklearn", "matlab", "gguf", "hdf5", "plain_text"}
+    assert {name.split(".")[2] for name in loaded} & readers == {reader}
+
+
+def test_the_names_that_are_looked_up_later() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'glassnet.formats' has no attribute 'from_tensorflow'$"):
+        glassnet.formats.from_tensorflow  # noqa: B018

@@ -35,7 +35,7 @@ def most_bytes(path: Path, activation: str = "") -> int:
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="reads what Linux says of a process")
-@pytest.mark.parametrize("way", ["ours", "PyTorch's", "PyTorch's zip"])
+@pytest.mark.parametrize("way", ["ours", "PyTorch's", "PyTorch's zip", "PyTorch's old pickles", "ONNX"])
 def test_a_file_of_100_megabytes(way: str, tmp_path: Path) -> None:
     side = 2900
     weights = [np.full((side, side), number / side, np.float32) for number in range(3)]
@@ -44,12 +44,30 @@ def test_a_file_of_100_megabytes(way: str, tmp_path: Path) -> None:
         arrays["fc0.weight"] = arrays["fc0.weight"][:, :-1].copy()
         path = tmp_path / "net.safetensors"
         safetensors.numpy.save_file(arrays, path)
+    elif way == "PyTorch's old pickles":
+        torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+        path = tmp_path / "net.pt"
+        state = {f"fc{number}.weight": torch.from_numpy(w) for number, w in enumerate(weights)}
+        torch.save(state, path, _use_new_zipfile_serialization=False)
     else:
-        path = tmp_path / ("net.safetensors" if way == "ours" else "net.pt")
+        if way == "ONNX":
+            pytest.importorskip("onnx", reason="the onnx package is not installed")
+        path = tmp_path / {"ours": "net.safetensors", "ONNX": "net.onnx"}.get(way, "net.pt")
         glassnet.save(Network([Dense(w, activation="relu") for w in weights]), path)
     size = path.stat().st_size
     assert size > 100_000_000
-    assert most_bytes(path, "relu" if way == "PyTorch's" else "") < 1.2 * size
+    assert most_bytes(path, "relu" if way in ("PyTorch's", "PyTorch's old pickles") else "") < 1.2 * size
+
+
+def test_a_copy_where_numbers_begin_anywhere() -> None:
+    data = np.random.default_rng(0).bytes(1 + 4 * 2_000_000)
+    array = np.frombuffer(data, np.float32, offset=1).reshape(1000, 2000)
+    found = mapped.aligned(array)
+    assert not array.flags.aligned
+    assert found.flags.aligned
+    assert not found.flags.writeable
+    assert found.tobytes() == data[1:]
+    assert mapped.aligned(found) is found
 
 
 @pytest.mark.parametrize("shape", [(5000, 700), (3, 5), (1, 2_000_000)])

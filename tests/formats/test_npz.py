@@ -14,10 +14,10 @@ from glassnet import Network, load, save
 from glassnet.errors import FileFormatError
 
 
-def loaded(folder: Path, data: bytes) -> Network:
+def loaded(folder: Path, data: bytes, **options: Any) -> Network:
     path = folder / "net.npz"
     path.write_bytes(data)
-    return load(path)
+    return load(path, **options)
 
 
 @pytest.mark.parametrize("save_arrays", [np.savez, np.savez_compressed])
@@ -53,7 +53,8 @@ def test_numpy_reads_what_is_written(tmp_path: Path) -> None:
 def test_headers_of_other_writers(header: str, version: int, tmp_path: Path) -> None:
     weights = np.arange(4, dtype=np.float32).reshape(2, 2)
     members = {"W1.npy": archives.raw_npy(header, weights.tobytes(), version), "b1.npy": archives.npy(np.zeros(2))}
-    np.testing.assert_array_equal(loaded(tmp_path, archives.zipped(members)).layers[0].weights, weights)
+    network = loaded(tmp_path, archives.zipped(members), orientation="inputs_outputs")
+    np.testing.assert_array_equal(network.layers[0].weights, weights)
 
 
 def test_zeros_are_no_bomb_while_they_are_few(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_as_python_2_wrote_it_in_text(tmp_path: Path) -> None:
     data = (
         b"(dp0\nS'W1'\n" + array("I2\nI2\n", weights.tobytes()) + b"sS'b1'\n" + array("L2L\n", bias.tobytes()) + b"s."
     )
-    network = loaded(tmp_path, data)
+    network = loaded(tmp_path, data, orientation="inputs_outputs")
     np.testing.assert_array_equal(network.layers[0].weights, weights)
     np.testing.assert_array_equal(network.layers[0].bias, bias)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from glassnet.errors import FileFormatError
 from glassnet.formats import contents, inspect
 
 
-def loaded(folder: Path, data: bytes) -> Network:
+def loaded(folder: Path, data: bytes, **options: Any) -> Network:
     path = folder / "net.safetensors"
     path.write_bytes(data)
-    return load(path)
+    return load(path, **options)
 
 
 def test_what_the_library_writes(tmp_path: Path) -> None:
@@ -48,8 +49,8 @@ def test_bfloat16_is_the_upper_half_of_float32(tmp_path: Path) -> None:
     weights = np.array([[1.0, -2.5], [0.15625, 2.0**100]], "<f4")
     upper = (weights.view("<u4") >> 16).astype("<u2")
     head = archives.one("BF16", [2, 2], [0, 8]) | {"b1": {"dtype": "BF16", "shape": [2], "data_offsets": [8, 12]}}
-    found = loaded(tmp_path, archives.tensors(head, upper.tobytes() + bytes(4))).layers[0].weights
-    np.testing.assert_array_equal(found, weights)
+    network = loaded(tmp_path, archives.tensors(head, upper.tobytes() + bytes(4)), orientation="inputs_outputs")
+    np.testing.assert_array_equal(network.layers[0].weights, weights)
 
 
 def test_a_header_of_odd_length_gives_aligned_weights(tmp_path: Path) -> None:

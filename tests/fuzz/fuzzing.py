@@ -9,7 +9,9 @@ a GlassnetError, more than 1 GB, or more than a minute for one input ends the ru
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
+import pkgutil
 import shutil
 import sys
 import tempfile
@@ -24,6 +26,9 @@ with atheris.instrument_imports(include=["glassnet"]):
     import glassnet
     from glassnet import formats
     from glassnet.formats import assembly, table
+
+    for _found in pkgutil.walk_packages(formats.__path__, "glassnet.formats."):
+        importlib.import_module(_found.name)  # what is loaded later would not be instrumented
 
 # What a user may say of a file; the first is to say nothing.
 OPTIONS: tuple[dict[str, Any], ...] = ({}, {"hidden": "relu", "output": "softmax"}, {"hidden": "relu", "part": ("a",)})

@@ -22,15 +22,17 @@ from glassnet.formats.layers import (
     INPUTS_FIRST,
     ORIENTATIONS,
     OUTPUTS_FIRST,
+    both_ways,
     chain,
     check_alone,
     check_kinds,
+    convolution,
     is_linear,
     listed,
     paired,
     select,
 )
-from glassnet.formats.mapped import blocks, give_back, turned
+from glassnet.formats.mapped import aligned, blocks, give_back, turned
 from glassnet.formats.names import Module, modules_of
 from glassnet.formats.stacking import is_prelu, stacked
 from glassnet.network import Dense, Input, Network, Step
@@ -106,6 +108,7 @@ def assembled(contents: Contents, choices: Choices) -> Assembled:
     if contents.description is not None:
         if contents.outputs_first:
             arrays = _turned(contents.description, arrays)
+        arrays = {name: aligned(array) for name, array in arrays.items()}
         return Assembled(described(contents.description, arrays), contents.notes)
     if not arrays or any(_NAME.fullmatch(name) for name in arrays):
         network, notes = _chapter(arrays, choices)
@@ -115,7 +118,10 @@ def assembled(contents: Contents, choices: Choices) -> Assembled:
 
 
 def _usable(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the arrays as a network takes them, each object once, so that a name more costs no memory."""
+    """Return the arrays as a network takes them, each object once, so that a name more costs no memory.
+
+    They may still lie at any byte of a file: who knows whether they are turned copies them, once.
+    """
     usable: dict[int, Array] = {}
     for name, array in arrays.items():
         if id(array) in usable:
@@ -127,8 +133,12 @@ def _usable(arrays: Mapping[str, Array]) -> dict[str, Array]:
                 f"array '{shown(name)}' holds {np.count_nonzero(wrong):,} value(s) that are not finite, the first "
                 f"{array[place]} at {place}"
             )
-        usable[id(array)] = frozen_parameters(array, name)
+        usable[id(array)] = array if _is_ready(array) else frozen_parameters(array, name)
     return {name: usable[id(array)] for name, array in arrays.items()}
+
+
+def _is_ready(array: Array) -> bool:
+    return array.dtype in (np.float32, np.float64) and array.flags.c_contiguous and not array.flags.writeable
 
 
 def _is_finite(array: Array) -> bool:
@@ -166,7 +176,7 @@ def _named(arrays: Mapping[str, Array], contents: Contents, choices: Choices) ->
         raise ParametersError(
             f"the file does not say its activations: found {len(layers)} layer(s), {listed(layers)}",
             hint="say them: activation='relu' for all but the last layer, output='softmax' or 'sigmoid' for the last "
-            "(left out, it has none)",
+            f"(left out, it has none){contents.hint and '; '}{contents.hint}",
         )
     steps, notes = stacked(modules, layers, choices.hidden, choices.output)
     names = ", ".join(shown(layer.module.name) for layer in layers)
@@ -202,7 +212,7 @@ def _chapter(arrays: Mapping[str, Array], choices: Choices) -> tuple[Network, li
     output = _CHAPTER[1] if choices.output is None else choices.output
     layers = _by_layer(arrays)
     notes = []
-    if choices.orientation == OUTPUTS_FIRST or (not choices.orientation and _fits_transposed(layers)):
+    if (choices.orientation or _chapter_orientation(layers)) == OUTPUTS_FIRST:
         layers = [(weights.T, bias) for weights, bias in layers]
         notes.append("the weights have shape (outputs, inputs), and were transposed")
     if choices.hidden is None and choices.output is None:
@@ -210,6 +220,8 @@ def _chapter(arrays: Mapping[str, Array], choices: Choices) -> tuple[Network, li
     outputs = 0
     steps: list[Step] = []
     for number, (weights, bias) in enumerate(layers, start=1):
+        if weights.ndim > 2:
+            raise convolution(f"W{number}", weights)
         if weights.ndim != 2 or (number > 1 and weights.shape[0] != outputs):
             reason = f" because layer {number - 1} has {outputs} outputs" if number > 1 else ": (inputs, outputs)"
             expected = f"({outputs if number > 1 else '*'}, *)"
@@ -221,7 +233,7 @@ def _chapter(arrays: Mapping[str, Array], choices: Choices) -> tuple[Network, li
                 f"{weights.shape}",
             )
         flat = None if bias is None else bias.reshape(outputs)
-        steps.append(Dense(weights, flat, output if number == len(layers) else hidden))
+        steps.append(Dense(aligned(weights), flat, output if number == len(layers) else hidden))
     return _network(steps, layers[0][0].shape[0], outputs, notes), notes
 
 
@@ -248,9 +260,22 @@ def _by_layer(arrays: Mapping[str, Array]) -> list[tuple[Array, Array | None]]:
     ]
 
 
-def _fits_transposed(layers: list[tuple[Array, Array | None]]) -> bool:
-    """Tell whether the layers fit one another only when each is transposed, as PyTorch stores them."""
-    return not _fits(layers, 0, 1) and _fits(layers, 1, 0)
+def _chapter_orientation(layers: list[tuple[Array, Array | None]]) -> str:
+    """Return the way round in which the layers fit one another, as the textbook has it where they fit in none.
+
+    Where they fit in both, as square weights do, and it makes a difference, only a bias that is a row or a column says
+    more: x·W + b has a row, W·x + b a column. Raises ParametersError where none is.
+    """
+    if not _fits(layers, 1, 0) or all(np.array_equal(weights, weights.T) for weights, _ in layers):
+        return INPUTS_FIRST
+    if not _fits(layers, 0, 1):
+        return OUTPUTS_FIRST
+    shapes = {bias.shape for _, bias in layers if bias is not None and bias.ndim == 2 and bias.size > 1}
+    rows = {shape[0] == 1 for shape in shapes}
+    if len(rows) == 1:
+        return INPUTS_FIRST if rows.pop() else OUTPUTS_FIRST
+    sizes = ", ".join(f"W{number} {weights.shape}" for number, (weights, _) in enumerate(layers[:12], start=1))
+    raise both_ways(sizes)
 
 
 def _fits(layers: list[tuple[Array, Array | None]], inputs: int, outputs: int) -> bool:

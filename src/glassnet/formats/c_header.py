@@ -13,16 +13,11 @@ from typing import NoReturn
 import numpy as np
 
 from glassnet.errors import FileFormatError
+from glassnet.formats.beginnings import C_HEADER
 from glassnet.network import Dense, Input, Network, Step
 from glassnet.network.steps import Array
 
-_START = "/* A network in C, written by glassnet."
 _A_LINE = 8
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as the headers of this module do."""
-    return head.startswith(_START.encode())
 
 
 def read(path: Path) -> NoReturn:
@@ -34,7 +29,7 @@ def read(path: Path) -> NoReturn:
 
 def write(network: Network) -> bytes:
     """Return the header: arrays of float, or of double where the network computes in float64."""
-    lines = [_START, ""]
+    lines = [C_HEADER, ""]
     lines += [
         f"   {_comment(entry.name)}: {_sizes(entry.shape)} values a row; raw integers x become {_scaling(entry)}"
         for entry in network.inputs

@@ -40,7 +40,8 @@ class Contents:
     description: as ``describe`` writes it, in files of our own. network: where another tool's file says it in its own
     way, which its reader understands. notes: what that reader folded, dropped or took for granted, in words.
     outputs_first: whether arrays called ``weight`` have shape (outputs, inputs), as in PyTorch's files. separate: the
-    beginnings of names that belong to networks side by side, where the file keeps them apart.
+    beginnings of names that belong to networks side by side, where the file keeps them apart. hint: what else would
+    say which network they make, where names and shapes do not.
     """
 
     arrays: Mapping[str, Array]
@@ -49,6 +50,7 @@ class Contents:
     notes: tuple[str, ...] = ()
     outputs_first: bool = False
     separate: tuple[str, ...] = ()
+    hint: str = ""
 
     def __post_init__(self) -> None:
         if len(self.arrays) > MOST_ARRAYS:
@@ -83,6 +85,9 @@ def file_data(path: Path) -> Data:
     large = file_size(path) >= _MAPPED_FROM_BYTES
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if large else file.read()
+
+
+CUT_OFF_HINT = "copy or download it again"
 
 
 def plain_dtype(code: str) -> np.dtype[Any]:

@@ -185,7 +185,8 @@ def _tuple_of(item: Callable[[object], Any]) -> Callable[[object], tuple[Any, ..
 # What is written → its fields → their types. Made once: looking hints up compiles them, and reading runs no code.
 _KINDS: tuple[type[Any], ...] = (Input, *STEPS.values())
 HINTS: Mapping[type, Mapping[str, Any]] = {
-    kind: {field.name: get_type_hints(kind)[field.name] for field in dataclasses.fields(kind)} for kind in _KINDS
+    kind: {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    for kind, hints in zip(_KINDS, map(get_type_hints, _KINDS), strict=True)
 }
 
 # The type of a field → how it is written in JSON, how it is read again. Arrays are kept apart.

@@ -172,19 +172,21 @@ def inspect(path: _Path, **options: Unpack[Options]) -> Inspection:
     name = "unknown"
     arrays: tuple[ArrayInfo, ...] = ()
     named: tuple[Global, ...] = ()
+    notes: tuple[str, ...] = ()
     try:
         entry = format_of(place)
         name, named = entry.name, entry.globals_of(place)
         contents = _read(place, options.pop("weights", None))
+        notes = contents.notes
         arrays = tuple(ArrayInfo(key, value.shape, value.dtype.name) for key, value in contents.arrays.items())
         scaling = [options.pop(key, None) for key in ("scale", "mean", "std")]  # type: ignore[misc]
         found = assembled(contents, _choices(**options))  # type: ignore[misc]
         network = rescaled(found.network, *scaling)
-        assumed = "; ".join(found.notes[len(contents.notes) :])
-        return Inspection(name, arrays, named, network, assumed, notes=contents.notes)
+        assumed = "; ".join(found.notes[len(notes) :])
+        return Inspection(name, arrays, named, network, assumed, notes=notes)
     except (FileFormatError, MissingLibraryError) as error:
         unsafe = isinstance(error, UnsafeFileError)
-        return Inspection(name, arrays, named, problem=error.message, hint=error.hint, unsafe=unsafe)
+        return Inspection(name, arrays, named, problem=error.message, hint=error.hint, notes=notes, unsafe=unsafe)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from glassnet.errors import FileFormatError, OptionError
+from glassnet.formats.beginnings import GGUF_MAGIC
 from glassnet.formats.contents import (
     MOST_ARRAYS,
     Contents,
@@ -25,7 +26,6 @@ from glassnet.formats.cursor import Bytes, Cursor
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
-_MAGIC = b"GGUF"
 _MOST_KEYS = 100_000
 _LONGEST_NAME = 1 << 16
 _ALIGNMENT = 32
@@ -44,17 +44,12 @@ _SIZES: Mapping[int, int] = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10:
 _TEXT, _LIST = 8, 9
 
 
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins with GGUF's four letters."""
-    return head[:4] == _MAGIC
-
-
 def read(path: Path) -> Contents:
     """Return the tensors of a file by name, the axis that runs fastest last."""
     data = file_data(path)
     source = Bytes(memoryview(data))
     cursor = source.at(0)
-    if bytes(cursor.take(4)) != _MAGIC:
+    if bytes(cursor.take(4)) != GGUF_MAGIC:
         raise FileFormatError("not a GGUF file")
     version = cursor.uint(4)
     if version not in (2, 3):

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from glassnet.errors import FileFormatError, UnsafeFileError
-from glassnet.formats.contents import MOST_ARRAYS, Data, shown
+from glassnet.formats.beginnings import HDF5_SIGNATURE
+from glassnet.formats.contents import CUT_OFF_HINT, MOST_ARRAYS, Data, shown
 from glassnet.formats.cursor import Bytes, Cursor
 from glassnet.formats.hdf5_arrays import Layout, Message, dataset, filters, layout, shape_of, type_of, values
 from glassnet.network.steps import Array
 
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Text, a list of texts, or numbers.
 Attribute: TypeAlias = str | list[str] | Array
 
@@ -132,7 +132,7 @@ _OLDER = "copy it with libver='earliest', or save the network anew"
 def root(data: Data | memoryview) -> Node:
     """Return the first group of an HDF5 file, whose own bytes may follow a block of another's."""
     start = 0
-    while bytes(data[start : start + 8]) != SIGNATURE:
+    while bytes(data[start : start + 8]) != HDF5_SIGNATURE:
         start = start * 2 or 512
         if start >= len(data):
             raise FileFormatError("not an HDF5 file: its signature is missing")
@@ -152,7 +152,10 @@ def root(data: Data | memoryview) -> Node:
         raise FileFormatError(f"HDF5 with addresses and lengths of {sizes} bytes, expected 8 each")
     if (base := cursor.uint(8)) not in (0, start):
         raise FileFormatError(f"HDF5 whose addresses begin at byte {base:,}, expected {start:,}")
-    cursor.take(24)  # extension or free space, end of file, driver information or root
+    cursor.take(8)  # extension, or free space
+    if (end := cursor.uint(8)) > len(data):
+        raise FileFormatError(f"cut off: {end:,} bytes expected, found {len(data):,}", hint=CUT_OFF_HINT)
+    cursor.take(8)  # driver information, or the root
     if version < 2:
         cursor.take(8)
         return Node(source, cursor.address())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -29,10 +30,22 @@ def blocks(array: Array) -> Iterator[Array]:
 
 def turned(array: Array) -> Array:
     """Return the transpose of (outputs, inputs) as an array of its own: (inputs, outputs), read-only, C-contiguous."""
-    copy = np.empty(array.shape[::-1], array.dtype.newbyteorder("="))
+    return _copied(array, "F").T
+
+
+def aligned(array: Array) -> Array:
+    """Return the array itself, or a read-only copy where it does not begin at a multiple of its numbers' size.
+
+    So it is in PyTorch's old files, and in ONNX models.
+    """
+    return array if array.flags.aligned or array.ndim == 0 else _copied(array, "C")
+
+
+def _copied(array: Array, order: Literal["C", "F"]) -> Array:
+    copy = np.empty(array.shape, array.dtype.newbyteorder("="), order)
     done = 0
     for block in blocks(array):
-        copy[:, done : done + len(block)] = block.T
+        copy[done : done + len(block)] = block
         done += len(block)
         give_back(block)
     copy.flags.writeable = False

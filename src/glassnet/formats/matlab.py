@@ -16,6 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from glassnet.errors import FileFormatError, OptionError, UnsafeFileError
+from glassnet.formats import beginnings
 from glassnet.formats.contents import MOST_ARRAYS, MOST_AXES, Contents, Data, file_data, plain_array, shown
 from glassnet.formats.cursor import Bytes, Cursor
 from glassnet.formats.hdf5 import root
@@ -35,15 +36,10 @@ _MOST_NESTED = 16
 _NUMERIC_CLASSES = {"double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"}
 
 
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as MATLAB, Octave or SciPy write it."""
-    return head[:7] == b"MATLAB " and head[126:128] in (b"IM", b"MI")
-
-
 def read(path: Path) -> Contents:
     """Return the matrices of a file by name, and in words what was left aside."""
     data = file_data(path)
-    if not recognises(bytes(data[:_HEADER_BYTES])):
+    if not beginnings.matlab(bytes(data[:_HEADER_BYTES])):
         raise FileFormatError("not a MATLAB file of version 5 or later")
     if bytes(data[124:126]) in (b"\x00\x02", b"\x02\x00"):
         return _version_73(data)

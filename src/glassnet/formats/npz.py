@@ -20,6 +20,7 @@ from glassnet.errors import FileFormatError
 from glassnet.formats.contents import (
     DESCRIPTION_BYTES,
     Contents,
+    file_data,
     file_size,
     parsed_json,
     plain_array,
@@ -27,7 +28,7 @@ from glassnet.formats.contents import (
     shown,
 )
 from glassnet.formats.description import KEY, describe
-from glassnet.formats.zips import BROKEN, LONGEST_READ_BYTES, Cautious, check_members
+from glassnet.formats.zips import BROKEN, LONGEST_READ_BYTES, Cautious, broken, check_members
 from glassnet.network import Network
 from glassnet.network.steps import Array
 
@@ -42,11 +43,6 @@ _HEADER = re.compile(
         ) \s*+,?+\s*+ ){3} \}\s*+""",
     re.VERBOSE | re.ASCII,
 )
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as a zip does."""
-    return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def read(path: Path) -> Contents:
@@ -66,7 +62,7 @@ def read(path: Path) -> Contents:
     except FileFormatError:
         raise
     except BROKEN as error:
-        raise FileFormatError(f"a broken zip: {shown(error)}") from error
+        raise broken(file_data(path), error) from error
     return Contents(arrays, description)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import OptionError, ParametersError, UnsafeFileError
+from glassnet.formats import beginnings
 from glassnet.formats.assembly import assemble
 from glassnet.formats.contents import MOST_ARRAYS, Contents, Data, Global, file_data, shown
 from glassnet.formats.description import describe
@@ -32,11 +34,6 @@ _FREE_NUMBERS = 1 << 16
 _MOST_DEEP = 6
 # Names of lists with an entry for each layer.
 _SERIES = ("weights", "biases", "coefs", "intercepts")
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as a pickle of protocol 2 or later; older ones begin with anything."""
-    return head[:1] == b"\x80" and head[1:2] <= b"\x05"
 
 
 def read(path: Path) -> Contents:
@@ -64,7 +61,7 @@ def of_data(data: Data) -> Contents:
                 hint="pickle.load would run what this file says; get the parameters as .npz or .safetensors",
             )
     if found.problem is not None:
-        if recognises(data[:2]):
+        if beginnings.pickle(data[:2]):
             raise found.problem
         raise type(found.problem)(f"not a pickle, or a damaged one: {found.problem.message}")
     return Contents(_arrays(found, Budget(_FREE_NUMBERS + len(data))))
@@ -101,7 +98,10 @@ def _misfit(network: Network) -> str:
         if step.KIND != "dense" or sources != (before,):
             return f"step '{step.name}' is not a dense layer that reads the value before it"
         before = step.name
-    again = assemble(Contents(describe(network).arrays), "sigmoid", "softmax")
+    try:
+        again = assemble(Contents(describe(network).arrays), "sigmoid", "softmax")
+    except ParametersError as error:
+        return f"reading it back, {error.message}"
     for layer, other in zip(network.layers, again.layers, strict=True):
         if layer.activation != other.activation:
             return f"layer '{layer.name}' has {layer.activation}, and would be read back with {other.activation}"
@@ -125,7 +125,9 @@ def _arrays(found: Walk, budget: Budget) -> dict[str, Array]:
 def _named(value: Any, name: str, budget: Budget, depth: int) -> Iterator[tuple[str, Array]]:
     """Give the arrays in dicts and lists, under the keys and places that lead to them."""
     if isinstance(value, Parcel) and value.array is not None and value.array.dtype.kind in "biuf":
-        yield name, value.array
+        yield name, value.array.reshape(1) if value.array.ndim == 0 and names_parameter(name) else value.array
+    elif type(value) in (int, float) and re.fullmatch("b|bias|intercept_?", name):  # that of a single neuron
+        yield name, np.array([value], np.float64)
     elif (isinstance(value, dict) and depth < _MOST_DEEP) or _holds_arrays(value):
         budget.spend(len(value))
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):

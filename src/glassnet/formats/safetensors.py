@@ -15,7 +15,9 @@ from typing import Any
 from safetensors.numpy import save
 
 from glassnet.errors import FileFormatError
+from glassnet.formats import beginnings
 from glassnet.formats.contents import (
+    CUT_OFF_HINT,
     MOST_ARRAYS,
     Contents,
     file_data,
@@ -40,19 +42,15 @@ _DTYPES = {
 }
 
 
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins with the length of a header and its first brace."""
-    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32
-
-
 def read(path: Path) -> Contents:
     """Return the tensors, and the network's description where glassnet wrote it."""
     data = file_data(path)
     length = int.from_bytes(data[:_LENGTH_BYTES], "little")
     start = _LENGTH_BYTES + length
     if start > len(data) or len(data) < _LENGTH_BYTES:
-        what = "cut off" if recognises(data[:9]) else "not a safetensors file, or cut off"
-        raise FileFormatError(f"{what}: a header of {length:,} bytes expected, found {len(data):,} bytes in all")
+        what = "cut off" if beginnings.safetensors(data[:9]) else "not a safetensors file, or cut off"
+        message = f"{what}: a header of {length:,} bytes expected, found {len(data):,} bytes in all"
+        raise FileFormatError(message, hint=CUT_OFF_HINT)
     header = parsed_json(memoryview(data)[_LENGTH_BYTES:start], "a header")
     if not isinstance(header, dict):
         raise FileFormatError("its header is not a JSON object")
@@ -60,6 +58,7 @@ def read(path: Path) -> Contents:
     if len(header) > MOST_ARRAYS:
         raise FileFormatError(f"holds {len(header):,} arrays, expected at most {MOST_ARRAYS:,}")
     tensors = memoryview(data)[start:]
+    _check_length(header, start, len(data))
     entries = [_entry(name, entry, len(tensors)) for name, entry in header.items()]
     _check_gaps(entries, len(tensors))
     return Contents({entry.name: _array(entry, tensors) for entry in entries}, _description(metadata))
@@ -99,6 +98,17 @@ def _entry(name: str, entry: object, size: int) -> _Entry:
             known = ", ".join(_DTYPES)
             raise FileFormatError(f"array '{shown(name)}': dtype '{shown(dtype)}', expected one of {known}")
     raise FileFormatError(f"array '{shown(name)}': expected dtype, shape and two offsets within {size:,} bytes")
+
+
+def _check_length(header: dict[str, Any], start: int, size: int) -> None:
+    """Raise FileFormatError where the tensors reach beyond the end of the file, naming the first that does."""
+    for name, entry in header.items():
+        match entry:
+            case {"data_offsets": [int(), int(end)]} if size < start + end < 1 << 63:
+                raise FileFormatError(
+                    f"cut off: array '{shown(name)}' ends at byte {start + end:,}, and the file has {size:,}",
+                    hint=CUT_OFF_HINT,
+                )
 
 
 def _check_gaps(entries: list[_Entry], size: int) -> None:

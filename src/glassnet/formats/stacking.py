@@ -17,7 +17,7 @@ from glassnet.activations import Activation
 from glassnet.errors import ParametersError
 from glassnet.formats.contents import shown
 from glassnet.formats.layers import Layer, is_linear, is_norm
-from glassnet.formats.mapped import turned
+from glassnet.formats.mapped import aligned, turned
 from glassnet.formats.names import Module
 from glassnet.network import Activate, Dense, Normalise, PRelu, ScaleShift, Step
 from glassnet.network.steps import Array
@@ -64,7 +64,7 @@ def _at_once(linear: Module, between: Sequence[Module], after: Module) -> bool:
 def _steps(layer: Layer, between: list[Module], activation: str | Activation | None, notes: list[str]) -> list[Step]:
     """Return one layer with what stands between it and the next."""
     transposed = layer.weights.T
-    weights = turned(transposed) if transposed.flags.c_contiguous and transposed.ndim == 2 else layer.weights
+    weights = turned(transposed) if transposed.flags.c_contiguous else aligned(layer.weights)
     bias = np.zeros(layer.outputs, weights.dtype) if layer.bias is None else layer.bias.reshape(-1)
     slopes = [module for module in between if is_prelu(module)]
     first, rest = _around_activation(layer.module, between)

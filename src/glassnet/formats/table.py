@@ -1,22 +1,22 @@
 """The table of formats: what each is called, how its files are known, and what reads and writes them.
 
-A new format is one module and one row here. A file is known by its first bytes, since names lie; only where no
-format claims those does the suffix decide. To write, the suffix is all there is.
+A new format is one module, one way to begin and one row here. A file is known by its first bytes, since names lie;
+only where no format claims those does the suffix decide. To write, the suffix is all there is. Modules are named and
+not imported: to load all of them takes longer than to read any file.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from glassnet.errors import FileFormatError, OptionError
-from glassnet.formats import c_header, gguf, matlab, npz, onnx, pickle, plain_text, pytorch, safetensors
+from glassnet.formats import beginnings
 from glassnet.formats.contents import Contents, Global, file_size
-from glassnet.formats.keras import files as keras
-from glassnet.formats.keras import writing as keras_writing
-from glassnet.formats.sklearn import joblib, skops
 from glassnet.network import Network
 
 
@@ -42,8 +42,15 @@ class Format:
     write_half: Callable[[Network], bytes] | None = None
 
 
-# Enough for the name of a zip's first member, by which zips of several formats are told apart.
-HEAD_BYTES = 512
+def _later(place: str) -> Callable[..., Any]:
+    """Return the function at ``place``, module:name, which is imported when it is first called."""
+    module, _, name = place.partition(":")
+
+    def call(*given: object) -> Any:
+        return getattr(importlib.import_module(f"glassnet.formats.{module}"), name)(*given)
+
+    return call
+
 
 # In the order in which they are asked; what safetensors ask for is the hardest to meet by chance.
 FORMATS: Mapping[str, Format] = MappingProxyType(
@@ -53,46 +60,83 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             Format(
                 "safetensors",
                 (".safetensors",),
-                safetensors.recognises,
-                safetensors.read,
-                safetensors.write,
-                write_half=safetensors.write_half,
+                beginnings.safetensors,
+                _later("safetensors:read"),
+                _later("safetensors:write"),
+                write_half=_later("safetensors:write_half"),
             ),
             Format(
                 "pytorch",
                 (".pt", ".pth"),
-                pytorch.recognises,
-                pytorch.read,
-                pytorch.write,
-                pytorch.globals_of,
+                beginnings.pytorch,
+                _later("pytorch.reading:read"),
+                _later("pytorch.writing:write"),
+                _later("pytorch.reading:globals_of"),
             ),
-            Format("skops", (".skops",), skops.recognises, skops.read, skops.write, skops.globals_of),
-            Format("joblib", (".joblib",), joblib.recognises, joblib.read, joblib.write, joblib.globals_of),
-            Format("keras", (".keras",), keras.recognises_zip, keras.read_zip, keras_writing.write),
             Format(
-                "hdf5", (".h5", ".hdf5"), keras.recognises_hdf5, keras.read_hdf5, keras_writing.refuse, writes=False
+                "skops",
+                (".skops",),
+                beginnings.skops,
+                _later("sklearn.skops:read"),
+                _later("sklearn.writing:skops_bytes"),
+                _later("sklearn.skops:globals_of"),
             ),
-            Format("gguf", (".gguf",), gguf.recognises, gguf.read, gguf.write, writes=False),
-            Format("matlab", (".mat",), matlab.recognises, matlab.read, matlab.write, writes=False),
-            Format("npz", (".npz",), npz.recognises, npz.read, npz.write),
-            Format("pickle", (".pkl", ".pickle"), pickle.recognises, pickle.read, pickle.write, pickle.globals_of),
+            Format(
+                "joblib",
+                (".joblib",),
+                beginnings.joblib,
+                _later("sklearn.joblib:read"),
+                _later("sklearn.writing:joblib_bytes"),
+                _later("sklearn.joblib:globals_of"),
+            ),
+            Format(
+                "keras", (".keras",), beginnings.keras, _later("keras.files:read_zip"), _later("keras.writing:write")
+            ),
+            Format(
+                "hdf5",
+                (".h5", ".hdf5"),
+                beginnings.hdf5,
+                _later("keras.files:read_hdf5"),
+                _later("keras.writing:refuse"),
+                writes=False,
+            ),
+            Format("gguf", (".gguf",), beginnings.gguf, _later("gguf:read"), _later("gguf:write"), writes=False),
+            Format("matlab", (".mat",), beginnings.matlab, _later("matlab:read"), _later("matlab:write"), writes=False),
+            Format("npz", (".npz",), beginnings.zipped, _later("npz:read"), _later("npz:write")),
+            Format(
+                "pickle",
+                (".pkl", ".pickle"),
+                beginnings.pickle,
+                _later("pickle:read"),
+                _later("pickle:write"),
+                _later("pickle:globals_of"),
+            ),
             Format(
                 "json",
                 (".json",),
-                plain_text.recognises_json,
-                plain_text.read_json,
-                plain_text.write_json,
+                beginnings.json,
+                _later("plain_text:read_json"),
+                _later("plain_text:write_json"),
                 writes=False,
-                read_pair=keras.read_pair,
+                read_pair=_later("keras.files:read_pair"),
             ),
-            Format("c header", (".h",), c_header.recognises, c_header.read, c_header.write, reads=False),
-            Format("onnx", (".onnx",), onnx.recognises, onnx.read, onnx.write),
+            Format(
+                "c header", (".h",), beginnings.c_header, _later("c_header:read"), _later("c_header:write"), reads=False
+            ),
+            Format("onnx", (".onnx",), beginnings.onnx, _later("onnx:read"), _later("onnx:write")),
         )
     }
 )
 
 # A folder of arrays, one a file; it has no first bytes to be known by, and no suffix.
-FOLDER = Format("folder", (), lambda head: False, plain_text.read_folder, plain_text.write_folder, writes=False)
+FOLDER = Format(
+    "folder",
+    (),
+    lambda head: False,
+    _later("plain_text:read_folder"),
+    _later("plain_text:write_folder"),
+    writes=False,
+)
 
 # What is often given in place of parameters: first bytes → what it is, what to do.
 _OTHERS: Mapping[bytes, tuple[str, str]] = MappingProxyType(
@@ -114,7 +158,7 @@ def format_of(path: Path) -> Format:
         return FOLDER
     file_size(path)
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+        head = file.read(beginnings.HEAD_BYTES)
     for entry in FORMATS.values():
         if entry.recognises(head):
             return entry

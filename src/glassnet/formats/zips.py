@@ -16,15 +16,18 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from glassnet.errors import FileFormatError, UnsafeFileError
-from glassnet.formats.contents import MOST_ARRAYS, Data, file_data, shown
+from glassnet.formats.beginnings import HEAD_BYTES, first_member
+from glassnet.formats.contents import CUT_OFF_HINT, MOST_ARRAYS, Data, file_data, shown
 
 # Learned parameters hardly compress (7 % is usual); a zip that grows more than this is made to fill a memory.
 _LARGEST_GROWTH = 50
 _ALWAYS_ALLOWED_BYTES = 1 << 24
 # The directory of a zip is read in one piece, and then becomes a Python object for each of its members.
 LONGEST_READ_BYTES = 1 << 22
+_LOCAL_SIGNATURE, _END, _END_BYTES = b"PK\x03\x04", b"PK\x05\x06", 22
 _LOCAL = struct.Struct("<4sHHHHHIIIHH")
 
 # What zipfile and zlib raise for bytes that are not what they should be.
@@ -40,14 +43,40 @@ BROKEN = (
 )
 
 
+def broken(data: Data, error: Exception) -> FileFormatError:
+    """Return the error for a zip that cannot be read: most are cut off, and the directory at their end is missing."""
+    end = data.rfind(_END)
+    if 0 <= end <= len(data) - _END_BYTES:
+        return FileFormatError(f"a broken zip: {shown(error)}")
+    last = data.rfind(_LOCAL_SIGNATURE)
+    name = first_member(data[last : last + HEAD_BYTES]) if last >= 0 else ""
+    where = f", the last of them those of '{shown(name)}'" if name else ""
+    return FileFormatError(
+        f"cut off: a zip ends with a directory of its members, found none in {len(data):,} bytes{where}",
+        hint=CUT_OFF_HINT,
+    )
+
+
 class Cautious(io.FileIO):
     """A file that is never read in large pieces, which bounds the directory that zipfile takes."""
 
     def read(self, size: int | None = -1) -> bytes:
         """Return the next ``size`` bytes; raise UnsafeFileError for more than a directory may have."""
-        if size is not None and size > LONGEST_READ_BYTES:
-            raise UnsafeFileError(f"its directory claims {size:,} bytes, expected at most {LONGEST_READ_BYTES:,}")
+        _check_directory(size)
         return super().read(size) or b""
+
+
+class _CautiousBytes(io.BytesIO):
+    """The same of a zip within a zip."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        _check_directory(size)
+        return super().read(size)
+
+
+def _check_directory(size: int | None) -> None:
+    if size is not None and size > LONGEST_READ_BYTES:
+        raise UnsafeFileError(f"its directory claims {size:,} bytes, expected at most {LONGEST_READ_BYTES:,}")
 
 
 def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
@@ -79,18 +108,29 @@ class Archive:
     @classmethod
     def of(cls, path: Path) -> Archive:
         """Return the zip at ``path``; raise FileFormatError where it is broken, UnsafeFileError where it bursts."""
-        data = file_data(path)
+        return cls._of(file_data(path), Cautious(path))
+
+    @classmethod
+    def _of(cls, data: Data, file: IO[bytes]) -> Archive:
         try:
-            with Cautious(path) as file, zipfile.ZipFile(file) as archive:
+            with file, zipfile.ZipFile(file) as archive:
                 members = archive.infolist()
                 directory = archive.start_dir
         except BROKEN as error:
             if isinstance(error, FileFormatError):
                 raise
-            raise FileFormatError(f"a broken zip: {shown(error)}") from error
+            raise broken(data, error) from error
         check_members(members, len(data))
         found = {member.name: member for member in _located(members, data, directory)}
         return cls(data, found)
+
+    def within(self, name: str) -> Archive:
+        """Return a member that is a zip itself; raises as ``of`` does, naming it."""
+        data = bytes(self.read(name))
+        try:
+            return self._of(data, _CautiousBytes(data))
+        except FileFormatError as error:
+            raise type(error)(f"its member '{shown(name)}': {error.message}", hint=error.hint) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self.members
@@ -146,7 +186,7 @@ def _member(info: zipfile.ZipInfo, data: Data, limit: int) -> _Member:
     signature, _, flags, method, *_, name_length, extra_length = _LOCAL.unpack(header)
     begin = start + _LOCAL.size + name_length + extra_length
     own_name = data[start + _LOCAL.size : start + _LOCAL.size + name_length]
-    if (signature, method, own_name) != (b"PK\x03\x04", info.compress_type, _encoded(info)) or flags & 1:
+    if (signature, method, own_name) != (_LOCAL_SIGNATURE, info.compress_type, _encoded(info)) or flags & 1:
         raise FileFormatError(f"its member '{name}' says otherwise of itself than the directory does")
     end = begin + info.compress_size
     if end > limit:
@@ -159,11 +199,3 @@ def _member(info: zipfile.ZipInfo, data: Data, limit: int) -> _Member:
 
 def _encoded(info: zipfile.ZipInfo) -> bytes:
     return info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
-
-
-def first_member(head: bytes) -> str:
-    """Return the name of the member a zip begins with, as far as ``head`` reaches; empty for what is no zip."""
-    if head[:4] != b"PK\x03\x04" or len(head) < _LOCAL.size:
-        return ""
-    length = int.from_bytes(head[26:28], "little")
-    return str(head[_LOCAL.size : _LOCAL.size + length], "utf-8", "replace")

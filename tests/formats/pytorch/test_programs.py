@@ -276,7 +276,7 @@ def test_a_live_module_in_half_precision(dtype: str) -> None:
         (nn.Sequential(nn.Conv1d(1, 2, 3)), "module '0' is a Conv1d, which has no step here"),
         (nn.Sequential(nn.Linear(2, 3), nn.LSTM(3, 3)), "module '1' is a LSTM, which has no step here"),
         (nn.Sequential(nn.Linear(2, 3), nn.Softmax(0)), "module '1', a Softmax: .*works along the batch"),
-        (nn.Bilinear(2, 2, 2), r"forward reads 2 inputs \(input1, input2\), expected one"),
+        (nn.Bilinear(2, 2, 2), r"forward reads 2 inputs \(input1, input2\), and does not say their sizes"),
     ],
 )
 def test_a_live_module_that_has_no_step_is_named(module: Any, words: str) -> None:

@@ -424,9 +424,9 @@ def test_pytorch_is_not_imported(tmp_path: Path) -> None:
 def test_a_storage_is_a_view_of_a_large_file(tmp_path: Path) -> None:
     weights = torch.ones(2048, 2050)
     path = saved({"fc.weight": weights, "fc.bias": torch.zeros(2048)}, tmp_path / "net.pt")
-    from glassnet.formats import pytorch
+    from glassnet.formats.pytorch import reading
 
-    base: Any = pytorch.read(path).arrays["fc.weight"]
+    base: Any = reading.read(path).arrays["fc.weight"]
     while isinstance(base, np.ndarray):
         base = base.base
     assert isinstance(base, memoryview)

@@ -16,28 +16,18 @@ from pathlib import Path
 from glassnet.errors import FileFormatError, ParametersError
 from glassnet.formats.contents import MOST_ARRAYS, Contents, file_data, parsed_json, shown
 from glassnet.formats.description import KEY
-from glassnet.formats.hdf5 import SIGNATURE, Node, root
+from glassnet.formats.hdf5 import Node, root
 from glassnet.formats.keras.config import Layer, Version
 from glassnet.formats.keras.layers import LAYERS
 from glassnet.formats.keras.models import MODELS, network_of
 from glassnet.formats.keras.weights import NumberedShelf, Shelf, legacy_shelves
 from glassnet.formats.keras.writing import PLACES
-from glassnet.formats.zips import Archive, first_member
+from glassnet.formats.zips import Archive
 from glassnet.network.steps import Array
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 # Of these layers' arrays, Keras 1 and 2 only count the order where names do not agree.
 _WITH_ARRAYS = {"Dense", "PReLU", "BatchNormalization", "BatchNormalizationV1", "LayerNormalization", *MODELS}
-
-
-def recognises_zip(head: bytes) -> bool:
-    """Tell whether a zip begins as Keras writes it."""
-    return first_member(head).startswith((_CONFIG, _METADATA, _WEIGHTS, "assets/"))
-
-
-def recognises_hdf5(head: bytes) -> bool:
-    """Tell whether a file begins as HDF5 does."""
-    return head[:8] == SIGNATURE
 
 
 def read_zip(path: Path) -> Contents:
@@ -139,6 +129,9 @@ class _LegacyShelf(Shelf):
         return {name: found.get(name, empty) for name in names}
 
 
+_CONFIG_HINT = "or give the model's JSON, model.to_json(), which says them: load('model.json', weights='….h5')"
+
+
 def _arrays(node: Node) -> Contents:
     """Return every array of a file by its path; Keras' own paths are shortened to the names of the weights."""
     found: dict[str, Array] = {}
@@ -146,7 +139,7 @@ def _arrays(node: Node) -> Contents:
         for layer, shelf in legacy_shelves(node).items():
             for name, array in shelf.arrays():
                 found[name if name.startswith(f"{layer}/") else f"{layer}/{name}"] = array
-        return Contents(found, outputs_first=False)
+        return Contents(found, hint=_CONFIG_HINT)
     for path, entry in node.arrays():
         if len(found) == MOST_ARRAYS:
             raise FileFormatError(f"holds more than {MOST_ARRAYS:,} arrays")
@@ -154,7 +147,7 @@ def _arrays(node: Node) -> Contents:
             found[path] = entry.array()
         except FileFormatError as error:
             raise type(error)(f"array '{shown(path)}': {error.message}", hint=error.hint) from None
-    return Contents(_renamed(found))
+    return Contents(_renamed(found), hint=_CONFIG_HINT if NumberedShelf.holds(node) else "")
 
 
 def _renamed(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -1,7 +1,8 @@
 """The ONNX format: graphs of dense feed-forward networks, from whichever tool, as networks; and networks as ONNX.
 
-The ``onnx`` package (the extra ``onnx``) parses the file; what the graph computes is read here, operator by operator
-(https://onnx.ai/onnx/operators/). Nothing in a model is executed.
+What the graph computes is read here, operator by operator (https://onnx.ai/onnx/operators/). Nothing in a model is
+executed. Only to write one, and to unpack numbers of fewer than 8 bits and 8-bit floats, the ``onnx`` package is needed
+(the extra ``onnx``).
 """
 
 from __future__ import annotations
@@ -21,15 +22,10 @@ from glassnet.formats.onnx.writer import own_contents, write
 from glassnet.network import Network
 from glassnet.network.step import Array
 
-__all__ = ["from_onnx", "read", "recognises", "write"]
+__all__ = ["from_onnx", "read", "write"]
 
 # The tags of protobuf that may follow the version in a model.
 _TAGS = frozenset(b"\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca")
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as ONNX models do: with the version of the format, then another field of a model."""
-    return len(head) > 2 and head[0] == 0x08 and 0 < head[1] < 0x20 and head[2] in _TAGS
 
 
 def read(path: Path) -> Contents:
@@ -38,7 +34,7 @@ def read(path: Path) -> Contents:
     if (own := own_contents(proto)) is not None:
         return own
     arrays: dict[str, Array] = {}
-    for tensor in proto.graph.initializer:
+    for tensor in proto.graph.initializer if proto.graph is not None else ():
         array = models.tensor(tensor, path.parent)
         if array.dtype.kind in "fiu" and array.size:
             arrays[tensor.name] = array
@@ -53,19 +49,16 @@ def from_onnx(model: Any, *, fixed: Mapping[str, npt.ArrayLike] | None = None) -
     to be constants, by name. The first axis of the inputs is that of the rows; where the graph works across it, or
     there is none, the whole tensor is one row.
     Raises FileFormatError for what is no model or not readable, ParametersError, naming node and operator, for a graph
-    that is not dense and feed-forward, MissingLibraryError without the onnx package.
+    that is not dense and feed-forward.
     """
-    onnx = models.library()
-    folder = None
     if isinstance(model, str | os.PathLike):
         path = Path(model)
-        folder = path.parent
         try:
-            model = models.parsed(models.read_bytes(path))
+            return network_of(models.parsed(models.read_bytes(path)), path.parent, fixed)[0]
         except FileFormatError as error:
             raise type(error)(f"reading {path}: {error.message}", hint=error.hint) from error
-    elif isinstance(model, bytes | bytearray | memoryview):
-        model = models.parsed(bytes(model))
-    if not isinstance(model, onnx.ModelProto):
+    if getattr(getattr(model, "DESCRIPTOR", None), "full_name", "") == "onnx.ModelProto":
+        model = model.SerializeToString()
+    if not isinstance(model, bytes | bytearray | memoryview):
         raise OptionError(f"expected an ONNX model, its bytes or a path, found {shown(type(model).__name__)}")
-    return network_of(model, folder, fixed)[0]
+    return network_of(models.parsed(memoryview(model)), None, fixed)[0]

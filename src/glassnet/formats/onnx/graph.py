@@ -9,22 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from glassnet.errors import GlassnetError, ParametersError, UnsafeFileError
 from glassnet.formats.contents import MOST_ARRAYS, MOST_AXES, shown
-from glassnet.formats.onnx import arranging, calculating, learning, quantising
+from glassnet.formats.onnx import arranging, calculating, learning, messages, quantising
+from glassnet.formats.onnx.messages import Graph, Model
 from glassnet.formats.onnx.model import NARROW_TYPES, tensor
 from glassnet.formats.onnx.node import Node, Reader, dtype_of
 from glassnet.formats.onnx.tidy import needed, tidy
 from glassnet.formats.onnx.values import ANY_ROWS, FLOAT64, AcrossRowsError, Builder, NotConstantError, Value, constant
 from glassnet.network import Activate, Cast, Input, Label, Network
-
-if TYPE_CHECKING:
-    import onnx
 
 # Name of a set of operators → the operators of it that are read.
 OPERATORS: Mapping[str, Mapping[str, Reader]] = {
@@ -36,7 +33,7 @@ _SAME = {"ai.onnx": ""}
 
 
 def network_of(
-    model: onnx.ModelProto, folder: Path | None = None, fixed: Mapping[str, npt.ArrayLike] | None = None
+    model: Model, folder: Path | None = None, fixed: Mapping[str, npt.ArrayLike] | None = None
 ) -> tuple[Network, tuple[str, ...]]:
     """Return the network that a graph is, and notes on what was folded or taken for granted.
 
@@ -58,8 +55,8 @@ def network_of(
 
 
 class _Graph:
-    def __init__(self, model: onnx.ModelProto, folder: Path | None, fixed: Mapping[str, npt.ArrayLike]) -> None:
-        self.model, self.graph, self.folder = model, model.graph, folder
+    def __init__(self, model: Model, folder: Path | None, fixed: Mapping[str, npt.ArrayLike]) -> None:
+        self.graph, self.folder = model.graph or Graph(model.raw), folder
         self.versions = {_SAME.get(entry.domain, entry.domain): entry.version for entry in model.opset_import}
         if not self.versions and model.ir_version < 3:
             self.versions = {"": 1}
@@ -74,6 +71,7 @@ class _Graph:
             if proto.name in self.constants and proto.name not in fixed:
                 raise ParametersError(f"two initializers are called '{shown(proto.name)}'")
             self.constants.setdefault(proto.name, constant(tensor(proto, folder)))
+        self._check_operators()
         used = {out.name for out in self.graph.output}
         for node in self.graph.node:
             used.update(node.input[:1] if node.op_type == "CastLike" else node.input)
@@ -81,32 +79,36 @@ class _Graph:
         for given in self.graph.input:
             if given.name in used and given.name not in self.constants:
                 self.inputs.append(given)
-            elif given.name not in self.constants and given.type.HasField("tensor_type"):
+            elif given.name not in self.constants and given.tensor_type is not None:
                 # At most its type is asked for.
-                dtype = dtype_of(given.type.tensor_type.elem_type, narrow=True)
+                dtype = dtype_of(given.elem_type, narrow=True)
                 self.constants[given.name] = constant(np.zeros((), dtype))
         if not self.inputs:
             raise ParametersError("the graph has no input")
         self.narrow = {
-            *(given.name for given in self.graph.input if given.type.tensor_type.elem_type in NARROW_TYPES),
+            *(given.name for given in self.graph.input if given.elem_type in NARROW_TYPES),
             *(proto.name for proto in self.graph.initializer if proto.data_type in NARROW_TYPES),
         }
         self.shapes = {given.name: self._declared(given) for given in self.inputs}
 
-    def _declared(self, given: onnx.ValueInfoProto) -> tuple[int | None, ...]:
+    def _check_operators(self) -> None:
+        """Raise ParametersError for an operator that nothing here reads: it says more than a shape not known."""
+        inputs = {given.name for given in self.graph.input}
+        for node in self._in_order({*inputs, *self.constants}):
+            _reader(node)
+
+    def _declared(self, given: messages.ValueInfo) -> tuple[int | None, ...]:
         """Return the declared shape of an input, None for a size that is not fixed."""
         name = shown(given.name)
-        if not given.type.HasField("tensor_type"):
+        if given.tensor_type is None:
             raise ParametersError(f"input '{name}' is no tensor")
-        if not given.type.tensor_type.HasField("shape"):
+        if given.tensor_type.shape is None:
             raise ParametersError(f"input '{name}' has no declared shape")
-        dims = given.type.tensor_type.shape.dim
+        dims = [dim.dim_value for dim in given.tensor_type.shape.dim]
         if len(dims) > MOST_AXES:
             raise ParametersError(f"input '{name}' has {len(dims)} axes, expected at most {MOST_AXES}")
-        sizes = [dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in dims]
-        if any(dim.HasField("dim_value") and dim.dim_value == 0 for dim in dims[1:]):
-            raise ParametersError(f"input '{name}' holds no values: a size of it is 0")
-        if dims and dims[0].HasField("dim_value") and dims[0].dim_value == 0 and len(dims) == 1:
+        sizes = [size if size and size > 0 else None for size in dims]
+        if 0 in dims[1:] or dims == [0]:
             raise ParametersError(f"input '{name}' holds no values: a size of it is 0")
         for axis, size in enumerate(sizes[1:], start=1):
             if size is None:
@@ -158,7 +160,7 @@ class _Graph:
         inputs = []
         for given in self.inputs:
             shape = tuple(size or rows or 1 for size in self.shapes[given.name])
-            dtype = dtype_of(given.type.tensor_type.elem_type, narrow=True)
+            dtype = dtype_of(given.elem_type, narrow=True)
             if dtype.kind == "O":
                 raise ParametersError(f"input '{shown(given.name)}' holds texts, expected numbers")
             build.taken.add(given.name)
@@ -173,7 +175,7 @@ class _Graph:
 
     # --- nodes ---
 
-    def _in_order(self, known: set[str]) -> Iterator[onnx.NodeProto]:
+    def _in_order(self, known: set[str]) -> Iterator[messages.Node]:
         """Give the nodes that the outputs need, each after those whose results it reads."""
         makers: dict[str, int] = {}
         for index, node in enumerate(self.graph.node):
@@ -210,15 +212,8 @@ class _Graph:
             stack.pop()
             yield node
 
-    def _read_node(self, proto: onnx.NodeProto, values: dict[str, Value], build: Builder) -> None:
-        domain = _SAME.get(proto.domain, proto.domain)
-        table = OPERATORS.get(domain, {})
-        if proto.op_type not in table:
-            where = f" of {shown(domain)}" if domain else ""
-            raise ParametersError(
-                f"{called(proto)} is a {shown(proto.op_type)}{where}; glassnet reads dense feed-forward graphs",
-                hint=_WHY.get(proto.op_type, ""),
-            )
+    def _read_node(self, proto: messages.Node, values: dict[str, Value], build: Builder) -> None:
+        read, domain = _reader(proto)
         names = tuple(name for name in proto.output if name)
         build.prefix = names[0] if names else proto.op_type
         # Inner steps get the name of the node with a number; its last one should have the tensor's.
@@ -233,7 +228,7 @@ class _Graph:
             folder=self.folder,
         )
         try:
-            result = table[proto.op_type](node)
+            result = read(node)
         except UnsafeFileError:
             raise
         except (AcrossRowsError, NotConstantError) as error:
@@ -319,7 +314,20 @@ class _Graph:
         return value.name
 
 
-def called(node: onnx.NodeProto) -> str:
+def _reader(node: messages.Node) -> tuple[Reader, str]:
+    """Return what reads an operator, and its set of operators; raise ParametersError where nothing does."""
+    domain = _SAME.get(node.domain, node.domain)
+    table = OPERATORS.get(domain, {})
+    if node.op_type not in table:
+        where = f" of {shown(domain)}" if domain else ""
+        raise ParametersError(
+            f"{called(node)} is a {shown(node.op_type)}{where}; glassnet reads dense feed-forward graphs",
+            hint=_WHY.get(node.op_type, ""),
+        )
+    return table[node.op_type], domain
+
+
+def called(node: messages.Node) -> str:
     """Return what errors call a node."""
     name = node.name or (f"{node.op_type} of '{node.output[0]}'" if node.output else node.op_type)
     return f"node '{shown(name)}'" if node.name else f"the {shown(name)}"
@@ -327,4 +335,5 @@ def called(node: onnx.NodeProto) -> str:
 
 _WHY = dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool"), "convolutions are not dense layers")
 _WHY |= dict.fromkeys(("LSTM", "GRU", "RNN"), "it keeps a state from one call to the next")
+_WHY |= dict.fromkeys(("TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"), "trees are not dense layers")
 _WHY |= dict.fromkeys(("If", "Loop", "Scan"), "it depends on values which way the graph goes")

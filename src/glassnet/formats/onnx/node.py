@@ -11,6 +11,7 @@ import numpy as np
 
 from glassnet.errors import ParametersError
 from glassnet.formats.contents import shown
+from glassnet.formats.onnx.messages import Attribute
 from glassnet.formats.onnx.model import NARROW_TYPES, TYPES, tensor
 from glassnet.formats.onnx.values import Builder, NotConstantError, Value, constant
 from glassnet.network.step import Array
@@ -29,7 +30,7 @@ class Node:
     operator: str
     inputs: tuple[Value | None, ...]
     input_names: tuple[str, ...]
-    attributes: Mapping[str, Any]
+    attributes: Mapping[str, Attribute]
     version: int
     outputs: int
     build: Builder
@@ -90,7 +91,7 @@ class Node:
 _KINDS: Mapping[int, str] = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
 
 
-def _attribute(proto: Any, folder: Path | None) -> Any:
+def _attribute(proto: Attribute, folder: Path | None) -> Any:
     field = _KINDS.get(proto.type)
     if field is None:
         raise ParametersError(f"its attribute '{shown(proto.name)}' is of a kind that no dense network needs")
@@ -101,6 +102,8 @@ def _attribute(proto: Any, folder: Path | None) -> Any:
         case "s":
             return str(value, "utf-8", "replace")
         case "t":
+            if value is None:
+                raise ParametersError(f"its attribute '{shown(proto.name)}' is a tensor that is not there")
             return tensor(value, folder)
         case "strings":
             return [str(text, "utf-8", "replace") for text in value]

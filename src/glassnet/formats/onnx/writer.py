@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,9 @@ from glassnet.activations import Activation
 from glassnet.formats.contents import Contents, parsed_json
 from glassnet.formats.description import KEY, describe
 from glassnet.formats.onnx import model as models
+from glassnet.formats.onnx.messages import Model
 from glassnet.network import Network
 from glassnet.network.step import Array, Shape
-
-if TYPE_CHECKING:
-    import onnx
 
 # The newest sets of operators that runtimes of the last years know; gelu came with 20.
 _OPERATORS, _IR = 20, 9
@@ -49,25 +47,29 @@ def write(network: Network) -> bytes:
     model = onnx.helper.make_model(
         graph, opset_imports=[onnx.helper.make_opsetid("", _OPERATORS)], ir_version=_IR, producer_name="glassnet"
     )
-    onnx.helper.set_model_props(model, {KEY: json.dumps(described.description), _DIGEST: _digest(graph)})
+    onnx.helper.set_model_props(model, {KEY: json.dumps(described.description), _DIGEST: _digest(_bytes(graph.node))})
     onnx.checker.check_model(model)
     return model.SerializeToString(deterministic=True)
 
 
-def own_contents(model: onnx.ModelProto) -> Contents | None:
+def own_contents(model: Model) -> Contents | None:
     """Return what a model of ours holds; None for one that is not ours, or was changed since."""
     texts = {entry.key: entry.value for entry in model.metadata_props}
-    if KEY not in texts or texts.get(_DIGEST) != _digest(model.graph):
+    if model.graph is None or KEY not in texts or texts.get(_DIGEST) != _digest(node.raw for node in model.graph.node):
         return None
     arrays = {proto.name: models.tensor(proto, None) for proto in model.graph.initializer}
     return Contents(arrays, parsed_json(texts[KEY], "a description"))
 
 
-def _digest(graph: onnx.GraphProto) -> str:
+def _digest(nodes: Iterable[bytes | memoryview]) -> str:
     content = hashlib.sha256()
-    for node in graph.node:
-        content.update(node.SerializeToString(deterministic=True))
+    for node in nodes:
+        content.update(node)
     return content.hexdigest()
+
+
+def _bytes(nodes: Iterable[Any]) -> Iterator[bytes]:
+    return (node.SerializeToString(deterministic=True) for node in nodes)
 
 
 class _Nodes:

@@ -15,7 +15,7 @@ from glassnet.errors import FileFormatError, ParametersError, UnsafeFileError
 from glassnet.formats.contents import MOST_ARRAYS, Contents, shown
 from glassnet.formats.pickle_arrays import Parcel
 from glassnet.formats.pickle_machine import Walk
-from glassnet.formats.pytorch.tensors import Storages, Tensor, could_do_harm
+from glassnet.formats.pytorch.tensors import Quantised, Storages, Tensor, could_do_harm
 from glassnet.network.steps import Array
 
 _MODULES = "torch.nn.modules."
@@ -56,8 +56,11 @@ def contents_of(found: Walk, storages: Storages) -> Contents:
     foreign = {wanted.name: None for wanted in found.globals if not wanted.allowed}
     if not tensors:
         _refuse(found, foreign)
+    _refuse_packed(tensors)
     arrays, separate = _named(tensors, storages)
     notes = []
+    if quantised := [".".join(path) for path, tensor in tensors.items() if isinstance(tensor, Quantised)]:
+        notes.append(f"quantised, and multiplied out: {', '.join(map(shown, quantised[:8]))}")
     if foreign:
         names = ", ".join(f"'{shown(name)}'" for name in [*foreign][:5])
         notes.append(f"left aside, since only code could make them: {names}{', …' if len(foreign) > 5 else ''}")
@@ -117,6 +120,17 @@ def _named(
         arrays[name] = array
     nested = dict.fromkeys(path[common] for path in paths if len(path) > common + 1)
     return arrays, tuple(nested) if len(nested) > 1 else ()
+
+
+def _refuse_packed(tensors: Mapping[tuple[str, ...], object]) -> None:
+    for path in tensors:
+        module, packed, _ = ".".join(path).partition("._packed_params")
+        if packed:
+            raise ParametersError(
+                f"module '{shown(module)}' is a quantised layer, which rounds its rows to whole numbers on the way; "
+                "expected layers in floating point",
+                hint="save the state_dict of the model from before it was quantised",
+            )
 
 
 def _refuse(found: Walk, foreign: Mapping[str, None]) -> None:

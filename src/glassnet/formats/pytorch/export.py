@@ -37,10 +37,15 @@ def is_one(archive: Archive, folder: str) -> bool:
 
 def read(archive: Archive, folder: str, budget: Budget, order: str) -> Contents:
     """Return the weights of an exported program, and the network it is."""
-    program = parsed_json(archive.read(f"{folder}models/model.json"), "a program")
     arrays: dict[str, Array] = {}
     for kind in ("weights", "constants"):
         arrays |= _arrays(archive, f"{folder}data/{kind}/", kind, budget, order)
+    return contents_of(archive.read(f"{folder}models/model.json"), arrays)
+
+
+def contents_of(text: memoryview, arrays: Mapping[str, Array]) -> Contents:
+    """Return the network that a program is, whose parameters are ``arrays``."""
+    program = parsed_json(text, "a program")
     module = _member(program, "graph_module", dict)
     graph, signature = _member(module, "graph", dict), _member(module, "signature", dict)
     known, inputs = _inputs(graph, signature, arrays)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,15 +57,16 @@ _IGNORED = ("inplace", "training", "_stacklevel", "dtype")
 _MOST_SIZES = 24
 
 
-def from_torch(module: torch.nn.Module) -> Network:
+def from_torch(module: torch.nn.Module, *, features: Sequence[int] = ()) -> Network:
     """Return the network that a live PyTorch module is, as it answers after ``module.eval()``.
 
     It may be made of Linear, the activations, BatchNorm1d, LayerNorm, Dropout, Flatten, Identity and PReLU, in a
-    Sequential or with a ``forward`` of its own that torch.fx can follow. The parameters are copied. One input only, of
-    shape (rows, features); how many features, the first layer tells.
+    Sequential or with a ``forward`` of its own that torch.fx can follow. The parameters are copied. Inputs are of shape
+    (rows, features). features: how many each has, in the order of ``forward``; of a single one the first layer tells.
+    What ``forward`` has a default for is that, unless features count it.
 
-    Raises OptionError for what is no such module, ParametersError, naming it, for a module or function that has no
-    step here; MissingLibraryError without PyTorch.
+    Raises OptionError for what is no such module, and for other features than it has inputs; ParametersError, naming
+    it, for a module or function that has no step here; MissingLibraryError without PyTorch.
     """
     try:
         import torch  # noqa: PLC0415
@@ -82,14 +83,24 @@ def from_torch(module: torch.nn.Module) -> Network:
     arrays = [_array(tensor) for tensor in (*module.parameters(), *module.buffers())]
     whole = torch.nn.Sequential(module) if type(module).__name__ in _MODULES else module
     nodes = _followed(whole)
-    names = [node.name for node in nodes if node.op == "placeholder"]
-    if len(names) != 1:
-        raise ParametersError(f"from_torch: forward reads {len(names)} inputs ({', '.join(names[:8])}), expected one")
+    given_to = [node for node in nodes if node.op == "placeholder"]
+    names = [node.name for node in given_to if not node.args or len(features) == len(given_to)]
+    listed = f"forward reads {len(names)} input{'s' * (len(names) != 1)} ({', '.join(names[:8])})"
+    if features and len(features) != len(names):
+        raise OptionError(f"from_torch: features={tuple(features)}, and {listed}")
+    if len(names) > 1 and not features:
+        example = ", ".join(str(4 - place) for place in range(min(len(names), 3)))
+        raise ParametersError(
+            f"from_torch: {listed}, and does not say their sizes",
+            hint=f"say them in this order: from_torch(module, features=({example}{', …' * (len(names) > 3)}))",
+        )
+    dtype = computed_in(arrays)
     sizes = dict.fromkeys(array.shape[-1] for array in sorted(arrays, key=lambda array: array.ndim != 2) if array.ndim)
     first: ParametersError | None = None
-    for size in itertools.islice(sizes, _MOST_SIZES):
+    for tried in [features] if features else [(size,) for size in itertools.islice(sizes, _MOST_SIZES)]:
+        inputs = [Input((size,), name=name) for size, name in zip(tried, names, strict=True)]
         try:
-            return _run(nodes, whole, Graph([Input((size,), name=names[0])], computed_in(arrays)))
+            return _run(nodes, whole, Graph(inputs, dtype))
         except ParametersError as error:
             first = first or ParametersError(f"from_torch: {error.message}", hint=error.hint)
     raise first or ParametersError("from_torch: the module has no parameters")
@@ -119,12 +130,13 @@ def _run(nodes: list[Any], module: torch.nn.Module, graph: Graph) -> Network:
     from torch import fx  # noqa: PLC0415
 
     values: dict[Any, Any] = {}
+    inputs = {value.name: value for value in graph.values}
     for node in nodes:
         arguments = fx.node.map_arg(list(node.args), values.__getitem__)
         options = fx.node.map_arg(dict(node.kwargs), values.__getitem__)
         match node.op:
             case "placeholder":
-                values[node] = graph.values[0]
+                values[node] = inputs[node.name] if node.name in inputs else node.args[0]
             case "get_attr":
                 values[node] = _array(operator.attrgetter(node.target)(module))
             case "call_module":

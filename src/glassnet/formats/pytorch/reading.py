@@ -11,24 +11,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from glassnet.errors import FileFormatError
+from glassnet.formats.beginnings import OLD_PROGRAM
 from glassnet.formats.contents import Contents, Global, file_data, file_size, parsed_json, shown
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import text
 from glassnet.formats.pytorch import export, script, sequence
 from glassnet.formats.pytorch.checkpoints import check_globals, contents_of
-from glassnet.formats.pytorch.tensors import Storage, Storages, budget_for, rules, storage_named
+from glassnet.formats.pytorch.tensors import Storage, Storages, Tensor, budget_for, rules, storage_named
 from glassnet.formats.pytorch.writing import DESCRIPTION
-from glassnet.formats.zips import Archive, first_member
+from glassnet.formats.zips import Archive
+from glassnet.network.steps import Array
 
-_FIRST_MEMBERS = ("data.pkl", "data", ".data", "byteorder", "version", "constants.pkl", "code", "archive_format",
-                  ".format_version", ".storage_alignment", "extra", "models", "traced_inputs", "")  # fmt: skip
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as PyTorch's zips do, all in one folder, or as the five pickles."""
-    folder, slash, rest = first_member(head).partition("/")
-    in_zip = bool(folder and slash) and rest.partition("/")[0] in _FIRST_MEMBERS
-    return in_zip or sequence.MAGIC_BYTES in head[:32]
+_POLICY = "policy.pth"
+_OLD_PARAMETERS = ("serialized_state_dict.pt", "serialized_constants.pt")
 
 
 def read(path: Path) -> Contents:
@@ -40,7 +35,9 @@ def read(path: Path) -> Contents:
         found, places = sequence.unpacked(file_data(path))
         budget = budget_for(file_size(path))
         return contents_of(found, Storages(lambda storage: places[storage.key], budget))
-    archive = Archive.of(path)
+    archive = _archive(path)
+    if OLD_PROGRAM in archive:
+        return export.contents_of(archive.read(OLD_PROGRAM), _old_parameters(archive))
     folder = _folder(archive)
     if export.is_one(archive, folder):
         return export.read(archive, folder, budget_for(len(archive.data)), byte_order(archive, folder))
@@ -66,9 +63,26 @@ def globals_of(path: Path) -> tuple[Global, ...]:
     """Return every global that the file's pickles name, as far as they can be walked."""
     if not _is_zip(path):
         return sequence.globals_of(file_data(path))
-    archive = Archive.of(path)
+    archive = _archive(path)
+    if OLD_PROGRAM in archive:
+        inner = [archive.within(name) for name in _OLD_PARAMETERS if name in archive]
+        return tuple(wanted for held in inner for wanted in _walked(held, _folder(held)).globals)
     folder = _folder(archive)
     return () if export.is_one(archive, folder) else _walked(archive, folder).globals
+
+
+def _old_parameters(archive: Archive) -> dict[str, Array]:
+    """Return the arrays beside a program of before version 2.8: each of two members is what torch.save writes."""
+    arrays: dict[str, Array] = {}
+    for name in _OLD_PARAMETERS:
+        inner = archive.within(name)
+        found, storages = _walked(inner, _folder(inner)), _storages(inner, _folder(inner))
+        check_globals(found)
+        if not isinstance(found.value, dict):
+            raise FileFormatError(f"its member '{name}' holds {type(found.value).__name__}, expected arrays by name")
+        tensors = {key: value for key, value in found.value.items() if isinstance(value, Tensor)}
+        arrays |= {str(key): storages.array(value) for key, value in tensors.items() if 0 not in value.sizes}
+    return arrays
 
 
 def _is_zip(path: Path) -> bool:
@@ -77,6 +91,12 @@ def _is_zip(path: Path) -> bool:
 
 
 # --- the zip ------------------------------------------------------------------------------------------------
+
+
+def _archive(path: Path) -> Archive:
+    """Return the zip, or the one with the policy in a zip of stable-baselines3."""
+    archive = Archive.of(path)
+    return archive.within(_POLICY) if _POLICY in archive else archive
 
 
 def _folder(archive: Archive) -> str:

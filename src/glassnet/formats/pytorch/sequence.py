@@ -8,15 +8,13 @@ holds such a file for every storage. Format: ``torch/serialization.py``, ``_lega
 from __future__ import annotations
 
 from glassnet.errors import FileFormatError, ParametersError
-from glassnet.formats.contents import MOST_ARRAYS, Contents, Data, Global, shown
+from glassnet.formats.beginnings import PYTORCH_MAGIC
+from glassnet.formats.contents import CUT_OFF_HINT, MOST_ARRAYS, Contents, Data, Global, shown
 from glassnet.formats.pickle_machine import Walk, walk
 from glassnet.formats.pickle_rules import Arguments, Budget, text
 from glassnet.formats.pytorch.checkpoints import check_globals, contents_of
-from glassnet.formats.pytorch.tensors import DTYPES, Storage, Storages, budget_for, rules, storage_named
+from glassnet.formats.pytorch.tensors import DTYPES, QUANTISED, Storage, Storages, budget_for, rules, storage_named
 
-# The number that the first of the five pickles is, as it stands in the file.
-_MAGIC = 0x1950A86A20F9469CFC6C
-MAGIC_BYTES = _MAGIC.to_bytes(10, "little")
 _PROTOCOL = 1001
 
 
@@ -29,7 +27,7 @@ def unpacked(data: Data) -> tuple[Walk, dict[str, memoryview]]:
     walks = _pickles(data, named)
     for found in walks:
         check_globals(found)
-    if (walks[0].value, walks[1].value) != (_MAGIC, _PROTOCOL):
+    if (walks[0].value, walks[1].value) != (PYTORCH_MAGIC, _PROTOCOL):
         raise FileFormatError("not a PyTorch file: its first two pickles are not the numbers it begins with")
     return walks[3], _places(data, walks[4], named)
 
@@ -78,16 +76,18 @@ def _places(data: Data, keys: Walk, named: dict[str, Storage]) -> dict[str, memo
     for key in map(text, keys.value):
         if key not in named or key in places:
             raise FileFormatError(f"storage '{shown(key)}' is not one that a tensor has, or there twice")
-        dtype = named[key].dtype
+        dtype = QUANTISED.get(named[key].dtype, named[key].dtype)
         if dtype and dtype not in DTYPES:
             raise ParametersError(f"a storage of kind '{shown(dtype)}', expected one of {', '.join(DTYPES)}")
         count = int.from_bytes(view[position : position + 8], "little")
         length = count * (int(DTYPES[dtype][1:]) if dtype else 1)
         position += 8
-        if count != named[key].count or position + length > len(view):
+        if count != named[key].count:
+            raise FileFormatError(f"storage '{shown(key)}' of {named[key].count:,} numbers says {count:,}")
+        if length > len(view) - position:
             raise FileFormatError(
-                f"storage '{shown(key)}' of {named[key].count:,} numbers says {count:,}, and {len(view) - position:,} "
-                "bytes are left"
+                f"cut off: storage '{shown(key)}' of {length:,} bytes expected, found {len(view) - position:,}",
+                hint=CUT_OFF_HINT,
             )
         places[key] = view[position : position + length]
         position += length

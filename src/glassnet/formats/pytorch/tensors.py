@@ -41,6 +41,8 @@ _STORAGES = {
 _FREE_BYTES = 1 << 20
 # Kinds that are known by name, so that a file may hold them, but are no parameters that a network here can use.
 _OTHER_STORAGES = ("QInt8", "QUInt8", "QInt32", "QUInt4x2", "QUInt2x4", "ComplexFloat", "ComplexDouble")
+# Storages of whole numbers that stand for others → the dtype of the whole numbers.
+QUANTISED = {"torch.QInt8Storage": "int8", "torch.QUInt8Storage": "uint8", "torch.QInt32Storage": "int32"}
 _OTHER_DTYPES = ("complex64", "complex128", "float8_e4m3fn", "float8_e5m2", "qint8", "quint8", "qint32")
 
 
@@ -63,6 +65,15 @@ class Tensor:
     offset: int
     sizes: tuple[int, ...]
     strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised(Tensor):
+    """A tensor of whole numbers that stand for (number - zero) · scale, for all of it or along one axis."""
+
+    scale: float | Tensor
+    zero: int | Tensor
+    axis: int = 0
 
 
 class Ordered(dict[Any, Any], Built):
@@ -97,6 +108,8 @@ class Storages:
         return self.made[tensor]
 
     def _made(self, tensor: Tensor) -> Array:
+        if isinstance(tensor, Quantised):
+            return self._multiplied_out(tensor)
         if tensor.dtype not in DTYPES:
             raise FileFormatError(f"dtype '{shown(tensor.dtype)}', expected one of {', '.join(DTYPES)}")
         dtype = np.dtype(self.order + DTYPES[tensor.dtype])
@@ -116,6 +129,25 @@ class Storages:
             steps = [step * dtype.itemsize for step in tensor.strides]
             array = as_strided(flat[tensor.offset :], tensor.sizes, steps, writeable=False)
         return widened_bfloat16(array) if tensor.dtype == BFLOAT16 else array
+
+    def _multiplied_out(self, tensor: Quantised) -> Array:
+        whole = Tensor(tensor.storage, QUANTISED[tensor.dtype], tensor.offset, tensor.sizes, tensor.strides)
+        array: Array = self.array(whole).astype(np.float32)
+        array -= self._along(tensor, tensor.zero)
+        array *= self._along(tensor, tensor.scale)
+        array.flags.writeable = False
+        return array
+
+    def _along(self, tensor: Quantised, given: float | Tensor) -> Array:
+        """Return one number, or those along the axis of a tensor, so that they meet its numbers."""
+        if not isinstance(given, Tensor):
+            return np.asarray(given, np.float32)
+        found = self.array(given)
+        if found.shape != (tensor.sizes[tensor.axis],):
+            raise FileFormatError(f"quantised along axis {tensor.axis} by numbers of shape {found.shape}")
+        shape = [1] * len(tensor.sizes)
+        shape[tensor.axis] = -1
+        return found.astype(np.float32).reshape(shape)
 
 
 def _contiguous(tensor: Tensor) -> bool:
@@ -168,6 +200,24 @@ def tensor_at(storage: Storage, dtype: str, offset: int, sizes: object, strides:
     if len(sizes) > MOST_AXES or not all(type(number) is int and 0 <= number < 1 << 63 for number in numbers):
         raise FileFormatError(f"a tensor of more than {MOST_AXES} axes, or with an offset, size or stride out of range")
     return Tensor(storage, dtype, storage.begin + offset, sizes, strides)
+
+
+def _quantised(budget: Budget, arguments: Arguments) -> Quantised:
+    match arguments:
+        case (Storage(dtype=dtype) as storage, int(offset), sizes, strides, (Global(name=scheme), *how), *_) if (
+            dtype in QUANTISED
+        ):
+            plain = tensor_at(storage, dtype, offset, sizes, strides)
+            place = (plain.storage, plain.dtype, plain.offset, plain.sizes, plain.strides)
+            match scheme, how:
+                case "torch.per_tensor_affine", [float(scale), int(zero)]:
+                    return Quantised(*place, scale, zero)
+                case "torch.per_channel_affine", [Tensor() as scales, Tensor() as zeros, int(axis)] if (
+                    0 <= axis < len(plain.sizes)
+                ):
+                    return Quantised(*place, scales, zeros, axis)
+            raise FileFormatError(f"a tensor quantised by '{shown(scheme)}', expected per tensor or channel, affine")
+    raise FileFormatError("a quantised tensor made from something else than storage, places, and how it is quantised")
 
 
 def _first(budget: Budget, arguments: Arguments) -> object:
@@ -224,6 +274,8 @@ CALLS: Mapping[tuple[str, str], Call] = MappingProxyType(
         ("torch._utils", "_rebuild_tensor"): _tensor,
         ("torch._utils", "_rebuild_tensor_v2"): _tensor,
         ("torch._utils", "_rebuild_tensor_v3"): _tensor_with_dtype,
+        ("torch._utils", "_rebuild_qtensor"): _quantised,
+        **{("torch", name): _no_call for name in ("per_tensor_affine", "per_channel_affine")},
         ("torch._utils", "_rebuild_parameter"): _first,
         ("torch._utils", "_rebuild_parameter_with_state"): _first,
         ("torch._utils", "_rebuild_device_tensor_from_numpy"): _first,

@@ -5,26 +5,11 @@ Read like any other pickle, as data; what joblib writes without compressing it i
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
-from glassnet.formats import pickle
+from glassnet.formats import beginnings, pickle
 from glassnet.formats.contents import Contents, Data, Global, file_data
 from glassnet.formats.sklearn import packing
-from glassnet.formats.sklearn.writing import joblib_bytes as write
-
-__all__ = ["globals_of", "read", "recognises", "write"]
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as a compressed pickle; what others compress with gzip or zlib begins otherwise."""
-    if not packing.recognises(head):
-        return False
-    try:
-        begin = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(head, 2)
-    except zlib.error:
-        return True  # compressed in another way, or broken
-    return pickle.recognises(begin)
 
 
 def read(path: Path) -> Contents:
@@ -39,4 +24,4 @@ def globals_of(path: Path) -> tuple[Global, ...]:
 
 def _content(path: Path) -> Data:
     data = file_data(path)
-    return packing.unpacked(data) if packing.recognises(bytes(data[:8])) else data
+    return packing.unpacked(data) if beginnings.compressed(bytes(data[:8])) else data

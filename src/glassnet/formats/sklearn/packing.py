@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from glassnet.errors import FileFormatError, UnsafeFileError
+from glassnet.formats.beginnings import BZ2, GZIP, LZ4, LZMA, OLD_JOBLIB, XZ, ZLIB
 from glassnet.formats.contents import Data, shown
 
 # Learned parameters hardly compress; a file that grows more than this is made to fill a memory.
@@ -57,20 +58,11 @@ def _module(name: str) -> Any:
 # First bytes → what unpacks the rest.
 _UNPACKERS: Mapping[bytes, Callable[[], _Unpacker]] = MappingProxyType(
     {
-        **{bytes([0x78, level]): _zlib for level in (0x01, 0x5E, 0x9C, 0xDA)},
-        b"\x1f\x8b": _zlib,
-        b"BZh": _bz2,
-        b"\xfd7zXZ": _lzma,
-        b"\x5d\x00\x00": _lzma,
+        **dict.fromkeys((*ZLIB, GZIP), _zlib),
+        BZ2: _bz2,
+        **dict.fromkeys((XZ, LZMA), _lzma),
     }
 )
-_OLD = b"ZF"
-_LZ4 = b"\x04\x22\x4d\x18"
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as joblib's compressed files do."""
-    return head.startswith((*_UNPACKERS, _LZ4)) or (head.startswith(_OLD) and head[2:4] == b"0x")
 
 
 def unpacked(data: Data) -> bytes:
@@ -79,12 +71,12 @@ def unpacked(data: Data) -> bytes:
     Raises FileFormatError where it is broken or cut off, UnsafeFileError where it grows more than parameters can.
     """
     head = data[:8]
-    if head.startswith(_LZ4):
+    if head.startswith(LZ4):
         raise FileFormatError(
             "compressed with lz4, which Python cannot unpack by itself",
             hint="save it anew: joblib.dump(joblib.load(path), path, compress='gzip')",
         )
-    if head.startswith(_OLD):
+    if head.startswith(OLD_JOBLIB):
         start = _OLD_HEADER_BYTES + (data[_OLD_HEADER_BYTES : _OLD_HEADER_BYTES + 1] == b" ")
         return _grown(_zlib(), memoryview(data)[start:], len(data))
     for start_bytes, unpacker in _UNPACKERS.items():

@@ -16,29 +16,20 @@ from types import MappingProxyType
 from typing import Any
 
 from glassnet.errors import FileFormatError, ParametersError, UnsafeFileError
+from glassnet.formats.beginnings import SKOPS_MEMBER
 from glassnet.formats.contents import Contents, Global, parsed_json, shown
 from glassnet.formats.npz import exactly, npy_header
 from glassnet.formats.pickle_rules import LONGEST_NAME, Budget, Record
 from glassnet.formats.sklearn import names
 from glassnet.formats.sklearn.arrays import NOTHING, AnyDtype, of_objects
 from glassnet.formats.sklearn.reading import contents_of
-from glassnet.formats.sklearn.writing import skops_bytes as write
-from glassnet.formats.zips import Archive, first_member
+from glassnet.formats.zips import Archive
 from glassnet.network.steps import Array
 
-__all__ = ["globals_of", "read", "recognises", "write"]
-
 _SCHEMA = "schema.json"
-# What skops calls its members: the place in memory that the array once had.
-_MEMBER = re.compile(r"[0-9]{5,20}\.np[yz]|schema\.json", re.ASCII)
 _NEWEST_PROTOCOL = 2
 _MOST_NESTED = 100
 _FREE_BYTES = 1 << 16
-
-
-def recognises(head: bytes) -> bool:
-    """Tell whether a file begins as a zip whose first member is skops' description or an array with a number."""
-    return _MEMBER.fullmatch(first_member(head)) is not None
 
 
 def read(path: Path) -> Contents:
@@ -63,7 +54,7 @@ def globals_of(path: Path) -> tuple[Global, ...]:
 
 def _schema(archive: Archive) -> dict[str, Any]:
     for name in archive:
-        if not _MEMBER.fullmatch(name):
+        if not SKOPS_MEMBER.fullmatch(name):
             raise FileFormatError(f"its member '{shown(name)}' is none that skops writes")
     schema = parsed_json(archive.read(_SCHEMA), "a description")
     protocol = schema.get("protocol") if isinstance(schema, dict) else None
