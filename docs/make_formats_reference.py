@@ -43,10 +43,10 @@ READ: Mapping[str, Read] = {
         "overlapping or missing bytes, 8-bit floats",
     ),
     "pytorch": Read(
-        "`torch.save` of a state_dict, old and new; checkpoints; `torch.export`, old and new; TorchScript",
+        "`torch.save` of a state_dict, old and new; checkpoints, stable-baselines3's zips; `torch.export`; TorchScript",
         "names and shapes; a program knows its operations",
-        "whole pickled modules, and every global that no tensor needs; layers that compute in whole numbers (tensors of "
-        "them are multiplied out)",
+        "whole pickled modules, and every global that no tensor needs; layers that compute in whole numbers (quantised "
+        "tensors are multiplied out)",
     ),
     "keras": Read(
         "Keras 3, and TensorFlow's Keras from 2.12",

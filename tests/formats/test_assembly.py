@@ -65,7 +65,10 @@ def test_twelve_layers_are_in_the_order_of_their_numbers() -> None:
             "array 'W2' has shape (10, 5), expected (3, *) because layer 1 has 3 outputs",
         ),
         ({"b2": np.ones(4)}, "array 'b2' has shape (4,), expected (5,) because 'W2' has shape (3, 5)"),
-        ({"W1": np.ones((4, 3, 1, 1))}, "array 'W1' has shape (4, 3, 1, 1), expected (*, *): (inputs, outputs)"),
+        (
+            {"W1": np.ones((4, 3, 1, 1))},
+            "array 'W1' has shape (4, 3, 1, 1), as a convolution has; expected (outputs, inputs): dense layers only",
+        ),
         ({"W1": np.ones(3)}, "array 'W1' has shape (3,), expected (*, *): (inputs, outputs)"),
         ({"b2": None}, "array 'b2' is missing: found 'W1', 'W2', 'W3', 'b1', 'b3'"),
         ({"W2": None, "b2": None}, "array 'W2' is missing: found 'W1', 'W3', 'b1', 'b3'"),

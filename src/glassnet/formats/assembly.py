@@ -26,6 +26,7 @@ from glassnet.formats.layers import (
     chain,
     check_alone,
     check_kinds,
+    convolution,
     is_linear,
     listed,
     paired,
@@ -219,6 +220,8 @@ def _chapter(arrays: Mapping[str, Array], choices: Choices) -> tuple[Network, li
     outputs = 0
     steps: list[Step] = []
     for number, (weights, bias) in enumerate(layers, start=1):
+        if weights.ndim > 2:
+            raise convolution(f"W{number}", weights)
         if weights.ndim != 2 or (number > 1 and weights.shape[0] != outputs):
             reason = f" because layer {number - 1} has {outputs} outputs" if number > 1 else ": (inputs, outputs)"
             expected = f"({outputs if number > 1 else '*'}, *)"

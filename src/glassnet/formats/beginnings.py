@@ -21,6 +21,8 @@ GZIP, BZ2, XZ, LZMA, LZ4, OLD_JOBLIB = b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x5d\
 
 # The first member of what torch.export.save wrote before version 2.8.
 OLD_PROGRAM = "serialized_exported_program.json"
+# The first member of what stable-baselines3 saves, of which another one, policy.pth, is a file of PyTorch.
+POLICY_DATA = "data"
 
 _LOCAL_HEADER_BYTES = 30
 _PYTORCH_MEMBERS = ("data.pkl", "data", ".data", "byteorder", "version", "constants.pkl", "code", "archive_format",
@@ -38,10 +40,11 @@ def safetensors(head: bytes) -> bool:
 
 
 def pytorch(head: bytes) -> bool:
-    """Tell whether a file begins as PyTorch's zips do, all in one folder or as old programs, or as the five pickles."""
-    folder, slash, rest = first_member(head).partition("/")
+    """Tell whether a file begins as PyTorch's zips do, with policies and old programs too, or as the five pickles."""
+    name = first_member(head)
+    folder, slash, rest = name.partition("/")
     in_zip = bool(folder and slash) and rest.partition("/")[0] in _PYTORCH_MEMBERS
-    return in_zip or folder == OLD_PROGRAM or PYTORCH_MAGIC.to_bytes(10, "little") in head[:32]
+    return in_zip or name in (OLD_PROGRAM, POLICY_DATA) or PYTORCH_MAGIC.to_bytes(10, "little") in head[:32]
 
 
 def skops(head: bytes) -> bool:

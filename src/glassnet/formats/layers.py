@@ -15,13 +15,14 @@ import numpy as np
 
 from glassnet.errors import OptionError, ParametersError
 from glassnet.formats.contents import shown
-from glassnet.formats.names import RECURRENT, Module, under
+from glassnet.formats.names import RECURRENT, Module, lies_below, under
 from glassnet.network.steps import Array
 
 OUTPUTS_FIRST, INPUTS_FIRST = "outputs_inputs", "inputs_outputs"
 ORIENTATIONS = (OUTPUTS_FIRST, INPUTS_FIRST)
 # How many groups of layers are tried in every order; a network has one or two, an actor with a critic four.
 _MOST_PERMUTED = 6
+_PARTS = "part= takes the layers below a prefix and leaves out the rest"
 # Of networks side by side, the ones that are not what is wanted, or not all of it.
 _SECOND = ("critic", "value", "target", "discriminator", "teacher", "ema", "vf", "qf")
 
@@ -114,18 +115,25 @@ def check_kinds(modules: Sequence[Module]) -> None:
             if RECURRENT.search(name):
                 raise ParametersError(f"array '{shown(name)}' belongs to a recurrent or attention layer: dense only")
             if what in ("weight", "weight_v", "") and array.ndim > 2:
-                raise ParametersError(
-                    f"array '{shown(name)}' has shape {array.shape}, as a convolution has; expected (outputs, inputs): "
-                    "dense layers only"
-                )
+                raise convolution(name, array)
         known = {"weight", "bias", "weight_g", "weight_v", "running_mean", "running_var"}
         if left := [name for what, name in module.names.items() if what not in known]:
             raise ParametersError(
                 f"array '{shown(left[0])}' is left over: its name does not say what it is",
-                hint="part= takes the layers below a prefix and leaves out the rest; mean= and std= scale the input",
+                hint=f"{_PARTS}; mean= and std= scale the input",
             )
         if not module.arrays.keys() & {"weight", "weight_v"} and not is_norm(module):
-            raise ParametersError(f"array '{shown(next(iter(module.names.values())))}' has no weights beside it")
+            raise ParametersError(
+                f"array '{shown(next(iter(module.names.values())))}' has no weights beside it", hint=_PARTS
+            )
+
+
+def convolution(name: str, array: Array) -> ParametersError:
+    """Return the error for weights of more than two axes."""
+    return ParametersError(
+        f"array '{shown(name)}' has shape {array.shape}, as a convolution has; expected (outputs, inputs): "
+        "dense layers only"
+    )
 
 
 # --- which way round, and in which order --------------------------------------------------------------------
@@ -213,9 +221,9 @@ def _misfit(linear: list[Module], modules: Sequence[Module], ways: Sequence[str]
                 f"array '{layer.module.called('bias')}' has shape {layer.bias.shape}, expected ({layer.outputs},) "
                 f"because '{shown(next(iter(layer.module.names.values())))}' has shape {layer.weights.T.shape}"
             )
-    groups = groups_of(modules)
+    groups = _parts(modules)
     found = ", ".join(_described(group, modules) for group in groups) or listed(layers)
-    return ParametersError(f"its layers do not fit one behind the other: {found}", hint=parts_hint(groups))
+    return ParametersError(f"its layers do not fit one behind the other: {found}", hint=_parts_hint(groups, modules))
 
 
 # --- networks side by side ----------------------------------------------------------------------------------
@@ -225,13 +233,23 @@ def select(modules: list[Module], parts: Sequence[str]) -> list[Module]:
     """Return the modules below the prefixes ``parts``, in the order of these; OptionError for one without any."""
     chosen = []
     for part in parts:
-        below = [module for module in modules if under(module.name, part) and module not in chosen]
+        below = [module for module in _below(modules, part) if module not in chosen]
         if not below:
             found = groups_of(modules) or [module.name for module in modules[:12]]
             names = ", ".join(f"'{shown(name)}'" for name in found)
             raise OptionError(f"part={shown(part)!r}: no layer's name begins so", hint=f"there are: {names}")
         chosen += below
     return chosen
+
+
+def _below(modules: Sequence[Module], part: str) -> list[Module]:
+    """Return the modules below a prefix: in whole words of their names, or else in part of one, or else further in."""
+    for below in (lies_below, under):
+        if found := [module for module in modules if below(module.name, part)]:
+            return found
+    inside = {module.name.partition(f".{part}.")[0]: None for module in modules if f".{part}." in module.name}
+    heads = list(inside)
+    return [module for module in modules if lies_below(module.name, f"{heads[0]}.{part}")] if len(heads) == 1 else []
 
 
 def groups_of(modules: Sequence[Module]) -> list[str]:
@@ -255,28 +273,46 @@ def check_alone(modules: Sequence[Module], separate: Sequence[str]) -> None:
     if len(groups) < 2:
         return
     described = ", ".join(_described(group, modules) for group in groups)
-    raise ParametersError(f"holds {len(groups)} groups of layers side by side: {described}", hint=parts_hint(groups))
+    hint = _parts_hint(_parts(modules), modules)
+    raise ParametersError(f"holds {len(groups)} groups of layers side by side: {described}", hint=hint)
 
 
 def _is_second(group: str, modules: Sequence[Module]) -> bool:
     """Tell whether a group is by its name a network of its own, and not the last layer of one."""
-    several = sum(is_linear(module) and under(module.name, group) for module in modules) > 1
+    several = sum(is_linear(module) and lies_below(module.name, group) for module in modules) > 1
     return several and any(word in group.rpartition(".")[2].lower() for word in _SECOND)
 
 
-def _described(group: str, modules: Sequence[Module]) -> str:
-    linear = [module for module in modules if under(module.name, group) and is_linear(module)]
-    sizes = ""
+def _parts(modules: Sequence[Module]) -> list[str]:
+    """Return the prefixes at which the names part, further down where the layers below one are no chain."""
+    found = []
+    for group in groups_of(modules):
+        below = [module for module in modules if lies_below(module.name, group)]
+        found += ([] if _sizes(below) else _parts(below)) or [group]
+    return found
+
+
+def _sizes(modules: Sequence[Module]) -> list[int]:
+    """Return how many values the layers of a chain read and answer; nothing for what is none."""
+    linear = [module for module in modules if is_linear(module)]
     for way in ORIENTATIONS:
         if layers := linear and _fitted(linear, way):
-            sizes = f" ({'-'.join(str(size) for size in (layers[0].inputs, *(layer.outputs for layer in layers)))})"
-            break
-    return f"{shown(group)}{sizes}"
+            return [layers[0].inputs, *(layer.outputs for layer in layers)]
+    return []
 
 
-def parts_hint(groups: Sequence[str]) -> str:
-    """Return how one of the groups, or several, are picked."""
-    if not groups:
+def _described(group: str, modules: Sequence[Module]) -> str:
+    sizes = _sizes([module for module in modules if lies_below(module.name, group)])
+    return f"{shown(group)} ({'-'.join(map(str, sizes))})" if sizes else shown(group)
+
+
+def _parts_hint(groups: Sequence[str], modules: Sequence[Module]) -> str:
+    """Return how one of the groups is picked, or two of which one fits behind the other."""
+    sizes = {group: _sizes([module for module in modules if lies_below(module.name, group)]) for group in groups}
+    chains = [group for group in groups if sizes[group]] or list(groups)
+    if not chains:
         return ""
-    several = f", or several in their order: part=({groups[0]!r}, {groups[-1]!r})" if len(groups) > 2 else ""
-    return f"pick one: part={shown(groups[0])!r}{several}"
+    fitting = (pair for pair in itertools.permutations(chains, 2) if sizes[pair[0]][-1:] == sizes[pair[1]][:1] != [])
+    pair = next(fitting, None)
+    several = f", or several in their order: part={pair}" if pair else ""
+    return f"pick one: part={shown(chains[0])!r}{several}"

@@ -32,7 +32,8 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _EDGES = "._/-: "
 # How widely a policy draws its actions (its answer is the middle), counters, and the sizes of layers.
 _ASIDE = re.compile(
-    r"(^|\.)(log_?stds?|std|num_batches_tracked|(layer_?)?(sizes|dims|shapes))$", re.IGNORECASE | re.ASCII
+    r"(^|[._])log_?stds?$|(^|\.)(sigma|std|num_batches_tracked|(layer_?)?(sizes|dims|shapes))$",
+    re.IGNORECASE | re.ASCII,
 )
 
 RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(_|$)|in_proj_(weight|bias)$")
@@ -134,6 +135,11 @@ def in_order(modules: Iterable[Module]) -> list[Module]:
     return sorted(listed, key=lambda module: keys[id(module)])
 
 
+def lies_below(name: str, part: str) -> bool:
+    """Tell whether ``name`` is ``part`` or lies below it, in whole words."""
+    return name == part or (name.startswith(part) and name[len(part) : len(part) + 1] in tuple("./"))
+
+
 def under(name: str, part: str) -> bool:
-    """Tell whether ``name`` is ``part`` or lies below it."""
+    """Tell whether ``name`` is ``part`` or lies below it, in words between underscores too."""
     return name == part or (name.startswith(part) and name[len(part) : len(part) + 1] in tuple("._/"))

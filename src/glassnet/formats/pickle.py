@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,9 @@ def _arrays(found: Walk, budget: Budget) -> dict[str, Array]:
 def _named(value: Any, name: str, budget: Budget, depth: int) -> Iterator[tuple[str, Array]]:
     """Give the arrays in dicts and lists, under the keys and places that lead to them."""
     if isinstance(value, Parcel) and value.array is not None and value.array.dtype.kind in "biuf":
-        yield name, value.array
+        yield name, value.array.reshape(1) if value.array.ndim == 0 and names_parameter(name) else value.array
+    elif type(value) in (int, float) and re.fullmatch("b|bias|intercept_?", name):  # that of a single neuron
+        yield name, np.array([value], np.float64)
     elif (isinstance(value, dict) and depth < _MOST_DEEP) or _holds_arrays(value):
         budget.spend(len(value))
         for key, entry in value.items() if isinstance(value, dict) else enumerate(value):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +22,7 @@ from glassnet.formats.contents import MOST_ARRAYS, Contents, file_data, file_siz
 from glassnet.formats.cursor import Bytes
 from glassnet.formats.keras.activations import DIRECT
 from glassnet.formats.keras.files import is_config
+from glassnet.formats.names import names_parameter
 from glassnet.formats.npz import read_array
 from glassnet.formats.pickle_arrays import array_of_lists
 from glassnet.formats.pickle_rules import Budget
@@ -58,12 +59,25 @@ def read_json(path: Path) -> Contents:
     budget = Budget(len(data))
     if "layers" in value and isinstance(value["layers"], list):
         return _listed(value["layers"], budget)
-    return Contents({name: _array(name, entry, budget) for name, entry in value.items()})
+    return Contents({name: array for key, entry in value.items() for name, array in _named(key, entry, budget)})
 
 
 def write_json(network: Network) -> NoReturn:
     """Raise OptionError: JSON is read, not written."""
     raise OptionError("JSON files are read, not written", hint="save it as .npz or .safetensors")
+
+
+def _named(name: str, value: object, budget: Budget) -> Iterator[tuple[str, Array]]:
+    """Give the arrays that a key holds: one, or one a layer; what is a single number or a text is none."""
+    if isinstance(value, str | int | float | None) and not names_parameter(name):
+        return
+    array = array_of_lists(value, budget) if isinstance(value, list) else None
+    if array is not None:
+        yield name, array
+    elif isinstance(value, list) and value and all(isinstance(entry, list) for entry in value):
+        yield from ((f"{name}.{place}", _array(f"{name}.{place}", entry, budget)) for place, entry in enumerate(value))
+    else:
+        _array(name, value, budget)
 
 
 def _array(name: str, value: object, budget: Budget) -> Array:

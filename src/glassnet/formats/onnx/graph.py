@@ -71,6 +71,7 @@ class _Graph:
             if proto.name in self.constants and proto.name not in fixed:
                 raise ParametersError(f"two initializers are called '{shown(proto.name)}'")
             self.constants.setdefault(proto.name, constant(tensor(proto, folder)))
+        self._check_operators()
         used = {out.name for out in self.graph.output}
         for node in self.graph.node:
             used.update(node.input[:1] if node.op_type == "CastLike" else node.input)
@@ -89,6 +90,12 @@ class _Graph:
             *(proto.name for proto in self.graph.initializer if proto.data_type in NARROW_TYPES),
         }
         self.shapes = {given.name: self._declared(given) for given in self.inputs}
+
+    def _check_operators(self) -> None:
+        """Raise ParametersError for an operator that nothing here reads: it says more than a shape not known."""
+        inputs = {given.name for given in self.graph.input}
+        for node in self._in_order({*inputs, *self.constants}):
+            _reader(node)
 
     def _declared(self, given: messages.ValueInfo) -> tuple[int | None, ...]:
         """Return the declared shape of an input, None for a size that is not fixed."""
@@ -206,14 +213,7 @@ class _Graph:
             yield node
 
     def _read_node(self, proto: messages.Node, values: dict[str, Value], build: Builder) -> None:
-        domain = _SAME.get(proto.domain, proto.domain)
-        table = OPERATORS.get(domain, {})
-        if proto.op_type not in table:
-            where = f" of {shown(domain)}" if domain else ""
-            raise ParametersError(
-                f"{called(proto)} is a {shown(proto.op_type)}{where}; glassnet reads dense feed-forward graphs",
-                hint=_WHY.get(proto.op_type, ""),
-            )
+        read, domain = _reader(proto)
         names = tuple(name for name in proto.output if name)
         build.prefix = names[0] if names else proto.op_type
         # Inner steps get the name of the node with a number; its last one should have the tensor's.
@@ -228,7 +228,7 @@ class _Graph:
             folder=self.folder,
         )
         try:
-            result = table[proto.op_type](node)
+            result = read(node)
         except UnsafeFileError:
             raise
         except (AcrossRowsError, NotConstantError) as error:
@@ -314,6 +314,19 @@ class _Graph:
         return value.name
 
 
+def _reader(node: messages.Node) -> tuple[Reader, str]:
+    """Return what reads an operator, and its set of operators; raise ParametersError where nothing does."""
+    domain = _SAME.get(node.domain, node.domain)
+    table = OPERATORS.get(domain, {})
+    if node.op_type not in table:
+        where = f" of {shown(domain)}" if domain else ""
+        raise ParametersError(
+            f"{called(node)} is a {shown(node.op_type)}{where}; glassnet reads dense feed-forward graphs",
+            hint=_WHY.get(node.op_type, ""),
+        )
+    return table[node.op_type], domain
+
+
 def called(node: messages.Node) -> str:
     """Return what errors call a node."""
     name = node.name or (f"{node.op_type} of '{node.output[0]}'" if node.output else node.op_type)
@@ -322,4 +335,5 @@ def called(node: messages.Node) -> str:
 
 _WHY = dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool"), "convolutions are not dense layers")
 _WHY |= dict.fromkeys(("LSTM", "GRU", "RNN"), "it keeps a state from one call to the next")
+_WHY |= dict.fromkeys(("TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"), "trees are not dense layers")
 _WHY |= dict.fromkeys(("If", "Loop", "Scan"), "it depends on values which way the graph goes")

@@ -22,6 +22,7 @@ from glassnet.formats.pytorch.writing import DESCRIPTION
 from glassnet.formats.zips import Archive
 from glassnet.network.steps import Array
 
+_POLICY = "policy.pth"
 _OLD_PARAMETERS = ("serialized_state_dict.pt", "serialized_constants.pt")
 
 
@@ -34,7 +35,7 @@ def read(path: Path) -> Contents:
         found, places = sequence.unpacked(file_data(path))
         budget = budget_for(file_size(path))
         return contents_of(found, Storages(lambda storage: places[storage.key], budget))
-    archive = Archive.of(path)
+    archive = _archive(path)
     if OLD_PROGRAM in archive:
         return export.contents_of(archive.read(OLD_PROGRAM), _old_parameters(archive))
     folder = _folder(archive)
@@ -62,7 +63,7 @@ def globals_of(path: Path) -> tuple[Global, ...]:
     """Return every global that the file's pickles name, as far as they can be walked."""
     if not _is_zip(path):
         return sequence.globals_of(file_data(path))
-    archive = Archive.of(path)
+    archive = _archive(path)
     if OLD_PROGRAM in archive:
         inner = [archive.within(name) for name in _OLD_PARAMETERS if name in archive]
         return tuple(wanted for held in inner for wanted in _walked(held, _folder(held)).globals)
@@ -90,6 +91,12 @@ def _is_zip(path: Path) -> bool:
 
 
 # --- the zip ------------------------------------------------------------------------------------------------
+
+
+def _archive(path: Path) -> Archive:
+    """Return the zip, or the one with the policy in a zip of stable-baselines3."""
+    archive = Archive.of(path)
+    return archive.within(_POLICY) if _POLICY in archive else archive
 
 
 def _folder(archive: Archive) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 
 from glassnet.errors import FileFormatError, ParametersError
 from glassnet.formats.contents import Contents, shown
+from glassnet.formats.names import RECURRENT
 from glassnet.formats.pickle_rules import Record
 from glassnet.formats.pytorch.graph import ROWS, Graph, Rows, Value, computed_in
 from glassnet.formats.pytorch.operations import OPERATIONS
@@ -50,6 +51,8 @@ def read(archive: Archive, folder: str, module: object, constants: object, stora
     if not isinstance(module, Record) or not isinstance(module.state, dict):
         raise ParametersError(f"expected a module, found {type(module).__name__}")
     arrays = dict(_arrays(module, "", storages, 0))
+    if recurrent := next((name for name in arrays if RECURRENT.search(name)), None):
+        raise ParametersError(f"array '{shown(recurrent)}' belongs to a recurrent or attention layer: dense only")
     program = _Program(archive, folder, constants, storages)
     network = _followed(program, module, arrays)
     return Contents(arrays, network=network)
