@@ -151,6 +151,15 @@ def test_how_widely_actions_are_drawn_is_no_layer(tmp_path: Path) -> None:
     assert caught.value.message.endswith("holds 2 groups of layers side by side: critic (8-4-1), actor_mean (8-4-2)")
 
 
+def test_names_that_end_alike_but_for_an_underscore(tmp_path: Path) -> None:
+    """A dueling network has two ways side by side, and is no chain."""
+    state = linear(fc1=(8, 4), V_=(4, 4), V=(4, 1), A_=(4, 4), A=(4, 3))
+    with pytest.raises(ParametersError, match=r"do not fit one behind the other: fc1 \(8-4\), V_ \(4-4\), V \(4-1\)"):
+        load(saved(state, tmp_path / "qnetwork.pth"), activation="relu")
+    network = load(tmp_path / "qnetwork.pth", activation="relu", part=("fc1", "A_", "A"))
+    np.testing.assert_allclose(network(X), answers(state, ["fc1", "A_", "A"], X, torch.relu), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model._orig_mod."])
 def test_names_below_a_wrapper(prefix: str, tmp_path: Path) -> None:
     state = linear(fc1=(8, 4), fc2=(4, 2))
@@ -159,6 +168,7 @@ def test_names_below_a_wrapper(prefix: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(found, answers(state, ["fc1", "fc2"], X, torch.relu), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_script_with_memory_is_called_recurrent(tmp_path: Path) -> None:
     class Policy(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -169,7 +179,7 @@ def test_a_script_with_memory_is_called_recurrent(tmp_path: Path) -> None:
             out, _ = self.memory(x.unsqueeze(0))
             return self.actor(out.squeeze(0))
 
-    torch.jit.save(torch.jit.trace(Policy(), torch.zeros(1, 8)), tmp_path / "motion.pt")
+    torch.jit.save(torch.jit.script(Policy()), tmp_path / "motion.pt")
     with pytest.raises(
         ParametersError, match=r"array 'memory\.weight_ih_l0' belongs to a recurrent or attention layer"
     ):
@@ -223,6 +233,6 @@ def test_an_operator_that_is_not_read_comes_before_a_size_that_is_not_known(tmp_
     (tmp_path / "net.onnx").write_bytes(
         helper.make_model(helper.make_graph([tree], "g", inputs, outputs)).SerializeToString()
     )
-    with pytest.raises(ParametersError, match="is a TreeEnsembleClassifier of ai.onnx.ml") as caught:
+    with pytest.raises(ParametersError, match=r"is a TreeEnsembleClassifier of ai\.onnx\.ml") as caught:
         load(tmp_path / "net.onnx")
     assert caught.value.hint == "trees are not dense layers"

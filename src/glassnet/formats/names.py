@@ -32,7 +32,7 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+")
 _EDGES = "._/-: "
 # How widely a policy draws its actions (its answer is the middle), counters, and the sizes of layers.
 _ASIDE = re.compile(
-    r"(^|[._])(log_?stds?)$|(^|\.)(sigma|std|num_batches_tracked|(layer_?)?(sizes|dims|shapes))$",
+    r"(^|[._])log_?stds?$|(^|\.)(sigma|std|num_batches_tracked|(layer_?)?(sizes|dims|shapes))$",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -107,12 +107,17 @@ def _split(name: str) -> tuple[str, str, str]:
     for pattern, prefix in _ENDINGS:
         if match := pattern.search(bare):
             what = prefix if pattern.groups == 0 else prefix + match[1]
-            return bare[: match.start()].rstrip(_EDGES), what, what
+            return _without_edge(bare[: match.start()]), what, what
     for match in reversed(list(_TOKEN.finditer(bare[:500]))):
         if (word := match[0].lower()) in _WORDS:
-            before, after = bare[: match.start()].rstrip(_EDGES), bare[match.end() :].strip(_EDGES)
+            before, after = _without_edge(bare[: match.start()]), bare[match.end() :].strip(_EDGES)
             return f"{before}.{after}".strip("."), _WORDS[word], word
     return name, "", ""
+
+
+def _without_edge(name: str) -> str:
+    """Return a name without what parts it from the next word: ``V_`` and ``V`` may be two layers."""
+    return name[:-1] if name.endswith(tuple(_EDGES)) else name
 
 
 def names_parameter(name: str) -> bool:
