@@ -109,7 +109,7 @@ def _read(pixels: Array, judge: Judge) -> _Trail:
     ink = inked(flat.colours, survey(flat.colours))
     if flat.inside is not None:
         ink = replace(ink, strength=cv2.min(ink.strength, flat.inside))
-    angle = lean_of(ink.strength)
+    angle = lean_of(ink.strength, ink.noise)
     level, matrix = ink, flat.matrix
     shown = np.full(ink.strength.shape, 255, np.uint8)
     if angle:
