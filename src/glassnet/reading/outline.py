@@ -111,7 +111,7 @@ def _bright_polygon(grey: Array, split: float, darker: float) -> Sheet | None:
     share = cv2.contourArea(outline) / grey.size
     filled = np.zeros(grey.shape, np.uint8)
     cv2.drawContours(filled, [outline], -1, 255, -1)
-    if not LEAST_PAGE < share < MOST_PAGE:
+    if not LEAST_PAGE < share < MOST_PAGE or filled.all():
         return None
     beyond = filled == 0
     inner, outer = float(np.median(grey[~beyond])), float(np.median(grey[beyond]))
