@@ -267,3 +267,50 @@ def test_what_leans_no_further_than_usual_stays_as_it_is() -> None:
 def test_a_tiny_picture_is_one_digit_or_none() -> None:
     pair = np.pad(np.hstack([draw_digit(digit, height=18)[:20] for digit in (1, 7)]), 3)
     assert len(glassnet.read(pair).digits) <= 1
+
+
+def on_table(page: Array, corners: list[tuple[int, int]], size: tuple[int, int]) -> Array:
+    """Return a page lying on a dark brown table: its corners, clockwise, in a picture of that width and height."""
+    height, width = page.shape[:2]
+    own = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    table = np.full((size[1], size[0], 3), (70, 52, 40), np.uint8)
+    matrix = cv2.getPerspectiveTransform(own, np.array(corners, np.float32))
+    return cv2.warpPerspective(page, matrix, size, table, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT)
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [[(40, 30), (620, 60), (600, 690), (20, 660)], [(1, 40), (600, 0), (639, 680), (30, 719)]],
+    ids=["inside", "touching the edges"],
+)
+def test_a_shadow_across_a_sheet_on_a_table(corners: list[tuple[int, int]]) -> None:
+    photo = on_table(sheet(ROWS), corners, (640, 720))
+    shadow = cv2.fillPoly(np.zeros(photo.shape[:2], np.uint8), [np.array([(640, 150), (640, 720), (100, 720)])], 1)
+    photo[shadow > 0] = photo[shadow > 0] // 2
+    assert read(photo).text == "\n".join(ROWS)
+
+
+def test_a_sheet_cut_off_by_the_pictures_edge_is_not_bent() -> None:
+    photo = on_table(sheet(ROWS), [(-60, -40), (640, 10), (600, 640), (-40, 660)], (640, 720))
+    assert read(photo).text == "\n".join(ROWS)
+
+
+def test_pencil_on_squared_paper_keeps_its_strokes() -> None:
+    page = np.full_like(sheet(ROWS), 245)
+    page[20::36, :] = page[21::36, :] = page[:, 20::36] = page[:, 21::36] = (150, 180, 210)
+    pencil = sheet(ROWS, ink=(130, 130, 130), paper=(245, 245, 245))
+    assert read((page.astype(np.float32) * pencil / 245).clip(0, 255).astype(np.uint8)).text == "\n".join(ROWS)
+
+
+def test_a_large_photo_is_decoded_smaller_and_boxes_are_the_files() -> None:
+    page = cv2.resize(sheet(ROWS), None, fx=6.3, fy=6.3, interpolation=cv2.INTER_CUBIC)
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn right
+    Image.fromarray(np.ascontiguousarray(np.rot90(page))).save(file, "JPEG", quality=92, exif=exif)
+    small, large = read(sheet(ROWS)), read(file.getvalue())
+    assert large.text == small.text
+    assert large.size == (page.shape[1], page.shape[0])
+    for one, other in zip(small.digits, large.digits, strict=True):
+        assert abs(6.3 * one.box.left - other.box.left) < 16
+        assert abs(6.3 * one.box.height - other.box.height) < 24

@@ -28,8 +28,11 @@ class Canvas:
     size: tuple[int, int]
 
 
-def canvas_of(picture: Array, most_side: int = MOST_SIDE) -> Canvas:
-    """Return a picture as ``read_picture`` gives it, opaque, in colours, at the size to work at."""
+def canvas_of(picture: Array, whole: tuple[int, int] | None = None, most_side: int = MOST_SIDE) -> Canvas:
+    """Return a picture as ``read_picture`` gives it, opaque, in colours, at the size to work at.
+
+    whole: its width and height, where it was decoded smaller.
+    """
     height, width = picture.shape[:2]
     shorter, longer = min(height, width), max(height, width)
     scale = min(most_side / longer, 1.0)
@@ -42,7 +45,8 @@ def canvas_of(picture: Array, most_side: int = MOST_SIDE) -> Canvas:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
     elif picture.shape[2] == 4:
         picture = opaque(picture)
-    return Canvas(picture, scale, (width, height))
+    whole = whole or (width, height)
+    return Canvas(picture, scale * width / whole[0], whole)
 
 
 def opaque(picture: Array) -> Array:

@@ -111,7 +111,7 @@ def _bright_polygon(grey: Array, split: float, darker: float) -> Sheet | None:
     share = cv2.contourArea(outline) / grey.size
     filled = np.zeros(grey.shape, np.uint8)
     cv2.drawContours(filled, [outline], -1, 255, -1)
-    if not LEAST_PAGE < share < MOST_PAGE:
+    if not LEAST_PAGE < share < MOST_PAGE or filled.all():
         return None
     beyond = filled == 0
     inner, outer = float(np.median(grey[~beyond])), float(np.median(grey[beyond]))
@@ -168,15 +168,18 @@ def _clockwise(corners: Array) -> Array:
     return max(turns, key=lambda turned: float(turned[1, 0] - turned[0, 0] + turned[2, 0] - turned[3, 0]))
 
 
-def lean_of(strength: Array) -> float:
+def lean_of(strength: Array, noise: float) -> float:
     """Return by how many degrees rows and lines on the page fall to the right; 0 where nothing says so.
+
+    noise: what bare paper reaches.
 
     Where rows are level, ink gathers in some rows of pixels and is missing in others: the sum of squares of the rows'
     ink is largest.
     """
     factor = min(1.0, 500 / max(strength.shape))
     size = (max(1, round(strength.shape[1] * factor)), max(1, round(strength.shape[0] * factor)))
-    small = cv2.resize(strength, size, interpolation=cv2.INTER_AREA)
+    ink = cv2.subtract(strength, np.full_like(strength, round(min(1.2 * noise, 128))))
+    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
     small = np.minimum(small, 128).astype(np.float32)
     if not small.any():
         return 0.0

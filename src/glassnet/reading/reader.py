@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from glassnet.digits.nondigits import NONE
-from glassnet.digits.picture import Array, Source, read_picture
+from glassnet.digits.picture import Array, Source, read_reduced
 from glassnet.digits.prepare import Step
 from glassnet.digits.recognise import Classifier
 from glassnet.reading.canvas import Canvas, canvas_of
@@ -32,6 +32,7 @@ from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, is
 LEAST_PROBABILITY = 0.5  # of a digit that is read
 MOST_NONE = 0.5  # probability of "none" with which something is still read
 
+LEAST_DECODED = 1900  # pixels of the longer side: what is twice as long is decoded at half its size
 FEW_PIECES = 12  # of ink: so few may be one digit in pieces
 
 
@@ -46,17 +47,7 @@ def read(picture: Source, network: Classifier | None = None) -> Page:
     ''
     """
     judge = judge_of(network)
-    pixels = read_picture(picture)
-    single = single_of(pixels, judge) if is_small(pixels) else None
-    if single is not None and (is_tiny(pixels) or (surely(single, judge, SURE_SMALL) and one_piece(single))):
-        return _page_of_one(pixels, single, judge)
-    trail = _read(pixels, judge)
-    page = _page(trail, judge)
-    if not page.digits and len(trail.pieces) <= FEW_PIECES:
-        single = single_of(pixels, judge)
-        if single is not None and surely(single, judge, SURE_LARGE):
-            return _page_of_one(pixels, single, judge)
-    return page
+    return _page_of(*read_reduced(picture, LEAST_DECODED), judge)
 
 
 def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page, tuple[Step, ...]]:
@@ -64,8 +55,23 @@ def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page
 
     The steps are those of a page, whatever the picture's size.
     """
-    pixels = read_picture(picture)
-    return read(pixels, network), _read(pixels, judge_of(network)).steps()
+    judge = judge_of(network)
+    pixels, size = read_reduced(picture, LEAST_DECODED)
+    return _page_of(pixels, size, judge), _read(pixels, size, judge).steps()
+
+
+def _page_of(pixels: Array, size: tuple[int, int], judge: Judge) -> Page:
+    """Return the digits on a picture of that width and height, decoded as large or smaller."""
+    single = single_of(pixels, judge) if is_small(pixels) else None
+    if single is not None and (is_tiny(pixels) or (surely(single, judge, SURE_SMALL) and one_piece(single))):
+        return _page_of_one(pixels, size, single, judge)
+    trail = _read(pixels, size, judge)
+    page = _page(trail, judge)
+    if not page.digits and len(trail.pieces) <= FEW_PIECES:
+        single = single_of(pixels, judge)
+        if single is not None and surely(single, judge, SURE_LARGE):
+            return _page_of_one(pixels, size, single, judge)
+    return page
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +109,13 @@ def _coloured(labels: Array) -> Array:
     return colours[labels]
 
 
-def _read(pixels: Array, judge: Judge) -> _Trail:
-    canvas = canvas_of(pixels)
+def _read(pixels: Array, size: tuple[int, int], judge: Judge) -> _Trail:
+    canvas = canvas_of(pixels, size)
     flat = flat_of(canvas.colours)
     ink = inked(flat.colours, survey(flat.colours))
     if flat.inside is not None:
         ink = replace(ink, strength=cv2.min(ink.strength, flat.inside))
-    angle = lean_of(ink.strength)
+    angle = lean_of(ink.strength, ink.noise)
     level, matrix = ink, flat.matrix
     shown = np.full(ink.strength.shape, 255, np.uint8)
     if angle:
@@ -125,11 +131,10 @@ def _read(pixels: Array, judge: Judge) -> _Trail:
     return _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)
 
 
-def _page_of_one(pixels: Array, single: Single, judge: Judge) -> Page:
-    left, top, right, bottom = single.box
+def _page_of_one(pixels: Array, size: tuple[int, int], single: Single, judge: Judge) -> Page:
+    left, top, right, bottom = (round(edge * size[0] / pixels.shape[1]) for edge in single.box)
     box = Box(left, top, max(1, right - left), max(1, bottom - top))
     digit = _judged(box, single.prepared, single.probabilities, judge)
-    size = (pixels.shape[1], pixels.shape[0])
     return Page((Line((digit,)),), size) if digit.is_digit else Page((), size, (digit,))
 
 

@@ -24,8 +24,9 @@ OFF = 1.6  # pixels a piece may lie off its line
 ON = 0.6  # of a piece's columns that must lie on it
 STEEPEST = 0.06  # pixels a line may rise in one
 GAP = 6  # pixels without ink that a line may have
+UNBROKEN = 0.85  # of a line's columns have ink, the smaller gaps counted
 DENSE = 0.7  # of a line, from its first piece to its last, that they cover
-STRONGER = 1.4  # times as strong as a line: a pen
+BLOCK = 6.0  # stroke widths along which a line's own strength is one number
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +111,7 @@ def _inked(strength: Array, curve: Array, first: int, last: int, thick: float) -
     if len(inked) < 2:
         return []
     parts = np.split(inked, np.flatnonzero(np.diff(inked) > GAP) + 1)
+    parts = [part for part in parts if len(part) >= UNBROKEN * (part[-1] - part[0] + 1)]  # a row of digits is not
     ends = [(first + int(part[0]), first + int(part[-1]) + 1) for part in parts]
     return [Rule(curve, *end, thick, usual, (end,)) for end in ends]
 
@@ -195,33 +197,74 @@ def _ticks(lines: Sequence[Rule], rules: Sequence[Rule], ink: Ink) -> list[Rule]
 
 
 def _wipe(strength: Array, rule: Rule, ink: Ink) -> None:
-    """Take a line out of ``strength`` (h, w), in place, and join what it parted."""
+    """Take a line out of ``strength`` (h, w), in place, and join what it parted.
+
+    Light passes the pen's ink and the line's one after the other, so what the line left of it says how much of it the
+    pen took. Where both are as dark as each other, ink above and below is joined.
+    """
     x = np.arange(max(0, rule.first - 4), min(strength.shape[1], rule.last + 4))
     half = int(np.ceil(rule.thick / 2 + 0.8))
     reach = half + 2
-    middle = np.rint(rule.at(x)).astype(int)
-    kept = (middle >= reach) & (middle < len(strength) - reach)
-    x, middle = x[kept], middle[kept]
+    y = rule.at(x)
+    kept = (y >= reach + 1) & (y < len(strength) - reach - 2)
+    x, y = x[kept], y[kept]
     if len(x) < 3:
         return
-    offsets = np.arange(-reach, reach + 1)[:, np.newaxis]
-    rows, columns = middle + offsets, np.broadcast_to(x, (2 * reach + 1, len(x)))
+    middle = np.floor(y).astype(int)
+    part = (y - middle).astype(np.float32)
+    offsets = np.arange(-reach, reach + 2)[:, np.newaxis]
+    rows, columns = middle + offsets, np.broadcast_to(x, (2 * reach + 2, len(x)))
     around = strength[rows, columns]
-    weak = max(64.0, 3.5 * ink.noise)
+    on = cv2.dilate(around[reach - 1 : reach + 3].max(axis=0)[np.newaxis], np.ones((1, 9), np.uint8))[0]
+    here = on > 0.4 * rule.strength  # between the boxes of a row there is no line
+    if np.count_nonzero(here) < 3:
+        return
+    around, part, rows, columns = around[:, here], part[here], rows[:, here], columns[:, here]
+    line = _profile(around, part, max(32, round(BLOCK * ink.stroke)))
+    joined = _joined_across(around, reach - half, max(64.0, 3.5 * ink.noise))
+    band = around[reach - half : reach + half + 2].astype(np.float32)
+    line = line[reach - half : reach + half + 2]
+    left = (band - line) / np.maximum(1 - line * (ink.full / 255), 0.2)
+    usual = 1.5 * float(np.median(np.abs(left))) + ink.noise
+    left[left < 2.5 * usual] = 0
+    mended = np.minimum(joined, np.maximum(band, joined // 2))
+    strength[rows[reach - half : reach + half + 2], columns[reach - half : reach + half + 2]] = np.clip(
+        np.maximum(left, mended), 0, 255
+    ).astype(np.uint8)
+
+
+def _profile(around: Array, part: Array, block: int) -> Array:
+    """Return how strong a line is by itself at each pixel of the strip (rows, n) around it.
+
+    part: (n,) by how much the line's middle lies below the strip's middle row. Strokes cover less than half of what
+    the median is taken of, several blocks.
+    """
+    count, columns = around.shape
+    moved = around[:-1] * (1 - part) + around[1:] * part
+    blocks = max(1, columns // block)
+    width = columns // blocks
+    medians = np.median(moved[:, : blocks * width].reshape(count - 1, blocks, width), axis=2)
+    padded = np.pad(medians, ((0, 0), (2, 2)), mode="edge")
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=1), axis=2)
+    centres = (np.arange(blocks) + 0.5) * width
+    along = np.stack([np.interp(np.arange(columns), centres, row) for row in medians]).astype(np.float32)
+    first, last = np.vstack([along, along[-1:]]), np.vstack([along[:1], along])
+    return first * (1 - part) + last * part
+
+
+def _joined_across(around: Array, edge: int, weak: float) -> Array:
+    """Return the ink (rows, n) that joins what is above and below a strip's rows but ``edge`` at its top and bottom."""
     # One pixel beyond the line on both sides: ink there is a stroke's.
-    above = np.maximum(around[reach - half - 1], around[reach - half - 2])
-    below = np.maximum(around[reach + half + 1], around[reach + half + 2])
-    joined = np.zeros((2 * half + 1, len(x)), np.uint8)
+    above = np.maximum(around[edge - 1], around[edge - 2])
+    below = np.maximum(around[-edge], around[1 - edge])
+    height = len(around) - 2 * edge
+    joined = np.zeros((height, around.shape[1]), np.uint8)
     for slant in (-1.0, -0.6, -0.3, 0.0, 0.3, 0.6, 1.0):
-        for row in range(2 * half + 1):
-            up, down = round(slant * (row + 1)), round(slant * (2 * half + 1 - row))
+        for row in range(height):
+            up, down = round(slant * (row + 1)), round(slant * (height - row))
             both = np.minimum(_moved(above, up), _moved(below, -down))
             np.maximum(joined[row], np.where(both > weak, both, 0), out=joined[row])
-    band = around[reach - half : reach + half + 1]
-    stronger = band > max(STRONGER * rule.strength, rule.strength + 50)
-    strength[rows[reach - half : reach + half + 1], columns[reach - half : reach + half + 1]] = np.where(
-        stronger, band, np.minimum(joined, np.maximum(band, joined // 2))
-    )
+    return joined
 
 
 def _moved(values: Array, by: int) -> Array:
