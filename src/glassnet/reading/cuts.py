@@ -14,10 +14,11 @@ import numpy as np
 
 from glassnet.digits.picture import Array
 
-ROWS = 32  # the small picture's height
-MOST_CUTS, CUTS_A_HEIGHT = 3, 6  # kept at least, and for each height that the piece is wide
-SIDEWAYS = 0.1  # what a step aside costs, where crossing full ink costs 1 a row
-APART = 4  # columns of the small picture between two cuts at least
+ROWS = 40  # the small picture's height
+LEVELS = (1 / 6, 1 / 3, 1 / 2, 2 / 3, 5 / 6)  # of the height, in each of which every column is tried
+MOST_CUTS, CUTS_A_HEIGHT = 3, 9  # kept at least, and for each height that the piece is wide
+SIDEWAYS = 0.3  # what a step aside costs, where crossing full ink costs 1 a row
+APART = 3  # columns of the small picture between two cuts at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +34,12 @@ def cuts_of(ink: Array) -> list[Cut]:
     height, width = ink.shape
     columns = max(8, min(240, round(width * ROWS / height)))
     small = cv2.resize(ink, (columns, ROWS), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    small = small**3  # where two strokes lie side by side, ink is a little weaker between them
     down, from_above = _paths(small)
     up, from_below = _paths(small[::-1])
     up, from_below = up[::-1], from_below[::-1]
-    levels = (ROWS // 4, ROWS // 2, 3 * ROWS // 4)
     found: list[tuple[float, tuple[int, ...]]] = []
-    for level in levels:
+    for level in (round(share * ROWS) for share in LEVELS):
         through = down[level] + up[level] - small[level]
         found += [(float(through[x]), _path(level, x, from_above, from_below)) for x in _minima(through, columns)]
     most = MOST_CUTS + round(CUTS_A_HEIGHT * width / height)
