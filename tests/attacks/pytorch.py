@@ -399,6 +399,50 @@ def _exports() -> Iterator[tuple[str, bytes]]:
     yield "a size that is a text", exported(program(), sizes=["2", "4"])
 
 
+def _nested() -> Iterator[tuple[str, bytes]]:
+    """Zips within zips: a policy of stable-baselines3, a program of before version 2.8."""
+    good = in_zip(state(tensor()))
+    harm = in_zip(CODE["os.system by GLOBAL"])
+    bomb = zipped({"archive/data.pkl": bytes(1 << 24)}, zipfile.ZIP_DEFLATED)
+    policy = {"data": b"{}", "policy.pth": good}
+    yield "a policy that runs code", zipped({**policy, "policy.pth": harm})
+    yield "a policy packed twice", zipped({**policy, "policy.pth": bomb}, zipfile.ZIP_DEFLATED)
+    yield "a policy of zeros", zipped({**policy, "policy.pth": bomb})
+    yield "a policy in a policy", zipped({**policy, "policy.pth": zipped(policy)})
+    yield "a policy that is none", zipped({**policy, "policy.pth": b"PK\x03\x04"})
+    yield "no policy", zipped({"data": b"{}"})
+    text = json.dumps(program()).encode()
+    parameters = {"serialized_state_dict.pt": good, "serialized_constants.pt": good}
+    old = {"serialized_exported_program.json": text, **parameters}
+    for name in parameters:
+        yield f"an old program whose {name} runs code", zipped({**old, name: harm})
+        yield f"an old program without {name}", zipped({key: old[key] for key in old if key != name})
+    yield "an old program that is no JSON", zipped({**old, "serialized_exported_program.json": b"{"})
+
+
+def _quantised() -> Iterator[tuple[str, bytes]]:
+    """Tensors of whole numbers that stand for none."""
+    half, none = op.BINFLOAT + struct.pack(">d", 0.5), integer(0)
+    affine, along = named("torch", "per_tensor_affine"), named("torch", "per_channel_affine")
+    for what, how in (
+        ("of no scheme", none),
+        ("of another scheme", row(named("torch", "per_tensor_symmetric"), half, none)),
+        ("without a scale", row(affine)),
+        ("whose scale is a text", row(affine, text("0.5"), none)),
+        ("along an axis it has not", row(along, tensor((2,), (1,)), tensor((2,), (1,)), integer(7))),
+        ("with too few scales", row(along, tensor((3,), (1,)), tensor((3,), (1,)), none)),
+        ("with scales beyond their storage", row(along, tensor((2,), (1 << 40,)), tensor((2,), (1,)), none)),
+        ("whose scheme runs code", row(named("os", "system"), half, none)),
+    ):
+        place = (integer(0), row(integer(2), integer(4)), row(integer(4), integer(1)))
+        rebuild = named("torch._utils", "_rebuild_qtensor")
+        held = storage("1", kind="QInt8Storage")
+        made = call(rebuild, held, *place, how, op.NEWFALSE, call(named("collections", "OrderedDict")))
+        yield f"a quantised tensor {what}", in_zip(state(made), {"0": EIGHT, "1": bytes(8)})
+        made = call(rebuild, storage("1"), *place, how, op.NEWFALSE, call(named("collections", "OrderedDict")))
+        yield f"a quantised tensor of floats {what}", in_zip(state(made), {"0": EIGHT, "1": EIGHT})
+
+
 def _plain() -> Iterator[tuple[str, bytes]]:
     """Tensors in a plain pickle, each storage a file of its own."""
     load = named("torch.storage", "_load_from_bytes")
@@ -419,7 +463,7 @@ def _plain() -> Iterator[tuple[str, bytes]]:
     yield "no tensor of it", whole(call(load, data(whole_storage)), 2)
 
 
-_ALL = (*_lies(), *_archives(), *_sequences(), *_scripts(), *_exports())
+_ALL = (*_lies(), *_archives(), *_sequences(), *_scripts(), *_exports(), *_nested(), *_quantised())
 CODE_IN_PYTORCH = {f"{name}.pt": content for name, content in _code()}
 ATTACKS = {
     **CODE_IN_PYTORCH,

@@ -125,9 +125,14 @@ class Archive:
         return cls(data, found)
 
     def within(self, name: str) -> Archive:
-        """Return a member that is a zip itself; raises as ``of`` does, naming it."""
+        """Return a member that is a zip itself; raises as ``of`` does, naming it.
+
+        It must be stored as it is: what it holds may grow, and one that grows within another would burst.
+        """
         data = bytes(self.read(name))
         try:
+            if self.members[name].deflated:
+                raise UnsafeFileError("a zip that is compressed once more, expected it stored as it is")
             return self._of(data, _CautiousBytes(data))
         except FileFormatError as error:
             raise type(error)(f"its member '{shown(name)}': {error.message}", hint=error.hint) from None

@@ -96,6 +96,7 @@ def test_the_way_back_is_exact(name: str, tmp_path: Path) -> None:
             Network([ScaleShift(2.0)], inputs=Input((2, 3))),
             r"a BatchNorm1d of \(features,\) only: step 'scale_shift1'",
         ),
+        (Network([Activate("relu")], inputs=Input((2,))), "no step of the network has parameters"),
     ],
 )  # fmt: skip
 def test_what_a_sequential_cannot_be_is_said(network: Network, words: str, tmp_path: Path) -> None:

@@ -85,6 +85,11 @@ def _tensors(network: Network) -> tuple[dict[str, Array], dict[str, dict[str, st
             f"a .pt file holds the state_dict of an nn.Sequential: its only output is the last step, '{before}'",
             hint="save it as .safetensors or .npz, which keep everything",
         )
+    if not tensors:
+        raise OptionError(
+            "a .pt file holds a state_dict: no step of the network has parameters",
+            hint="save it as .safetensors or .npz, which keep everything",
+        )
     return tensors, fields
 
 
