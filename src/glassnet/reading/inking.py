@@ -165,7 +165,7 @@ def inked(colours: Array, found: Survey) -> Ink:
     paper = paper_of(grey, found.stroke)
     # In the darkest shadow paper keeps some light; what has less is a table or a lid, and mostly noise.
     least = max(DARKEST_PAPER * float(np.median(paper[::4, ::4])), 1.0)
-    taken = cv2.divide(cv2.subtract(paper, grey), cv2.max(paper, least), scale=255, dtype=cv2.CV_8U)
+    taken = cv2.divide(cv2.subtract(paper, grey), np.maximum(paper, round(least)), scale=255, dtype=cv2.CV_8U)
     floor, noise = _noise(taken)
     if found.edges:
         taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST), found.stroke)] = round(floor)
