@@ -74,7 +74,7 @@ def array_of_lists(value: list[object], budget: Budget) -> Array | None:
             return None
         budget.spend(len(numbers) * shape[-1])
         numbers = [number for row in numbers for number in row]
-    if not numbers or not all(type(number) in (bool, int, float) for number in numbers):
+    if not numbers or not {*map(type, numbers)} <= {bool, int, float}:
         return None
     try:
         return np.array(numbers, dtype=np.float64).reshape(shape)

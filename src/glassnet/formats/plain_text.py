@@ -21,7 +21,7 @@ from glassnet.errors import FileFormatError, OptionError, ParametersError, Unsaf
 from glassnet.formats.contents import MOST_ARRAYS, Contents, file_data, file_size, parsed_json, shown
 from glassnet.formats.cursor import Bytes
 from glassnet.formats.keras.activations import DIRECT
-from glassnet.formats.keras.files import is_config
+from glassnet.formats.keras.config import is_config
 from glassnet.formats.names import names_parameter
 from glassnet.formats.npz import read_array
 from glassnet.formats.pickle_arrays import array_of_lists

@@ -14,6 +14,11 @@ _HOMES = ("keras", "tensorflow.keras", "tensorflow.python.keras", "tf_keras", "b
 CODE = "holds code, which is never run; put what it does into layers of its own and save the model anew"
 
 
+def is_config(value: object) -> bool:
+    """Tell whether a JSON value says a Keras model."""
+    return isinstance(value, Mapping) and isinstance(value.get("class_name"), str) and "config" in value
+
+
 @dataclass(frozen=True)
 class Version:
     """Which Keras wrote a model: its defaults changed between 1, 2 and 3."""

@@ -17,7 +17,7 @@ from glassnet.errors import FileFormatError, ParametersError
 from glassnet.formats.contents import MOST_ARRAYS, Contents, file_data, parsed_json, shown
 from glassnet.formats.description import KEY
 from glassnet.formats.hdf5 import Node, root
-from glassnet.formats.keras.config import Layer, Version
+from glassnet.formats.keras.config import Layer, Version, is_config
 from glassnet.formats.keras.layers import LAYERS
 from glassnet.formats.keras.models import MODELS, network_of
 from glassnet.formats.keras.weights import NumberedShelf, Shelf, legacy_shelves
@@ -76,11 +76,6 @@ def read_pair(path: Path, weights: Path) -> Contents:
     if written is None and NumberedShelf.holds(node):
         written = 3
     return _contents(config, node, Version.of(written))
-
-
-def is_config(value: object) -> bool:
-    """Tell whether a JSON value says a Keras model."""
-    return isinstance(value, Mapping) and isinstance(value.get("class_name"), str) and "config" in value
 
 
 def _version(node: Node) -> object:
