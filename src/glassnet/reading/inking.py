@@ -20,6 +20,9 @@ FIRST_SIDE = 5  # pixels of the small picture
 WIDEST_STROKE = 0.22  # of the picture's shorter side: a digit in bold that fills it
 FAINTEST = 0.045  # share of the paper's brightness that ink takes at least
 FULL_QUANTILE = 0.90
+LONG_LINE = 0.2  # of the picture's shorter side
+THICKEST_LINE = 4  # pixels of the small picture
+LEAST_LEFT = 0.1  # of the ink is no line, where digits are written between lines
 STRONGEST = 2e-4  # of the picture's pixels: fewer may be stronger than what counts as the strongest ink
 DARKEST_PAPER = 0.3  # of its usual brightness
 # Most of a page is paper, so dark ink is the likelier the brighter the usual pixel is: by a factor of e for so many
@@ -80,7 +83,7 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     paper_colour = np.maximum(light_of, 8)
     mix = ink_colour * paper_colour
     mix = (mix / max(float(mix @ paper_colour), 1e-6) * float(paper_colour.max())).astype(np.float32)
-    stroke = min(_stroke_width(strong, most), 0.7 * reach)
+    stroke = min(_stroke_width(_without_lines(strong), most), 0.7 * reach)
     return Survey(found, mix, max(stroke, 0.3 * reach) / factor, clear)
 
 
@@ -195,6 +198,20 @@ def at_full_strength(ink: Ink) -> Ink:
     """Return the ink with the pen's usual strength at 255: what was stronger is 255 as well."""
     gain = 255 / max(_full(ink.strength, 3 * ink.noise), 4 * ink.noise, 255 * FAINTEST / ink.full)
     return Ink(cv2.convertScaleAbs(ink.strength, alpha=gain), gain * ink.noise, ink.stroke, ink.full / gain)
+
+
+def _without_lines(strong: Array) -> Array:
+    """Return what is inked (h, w) in a small picture, without long thin straight lines: print is thinner than the pen."""
+    ink = strong.astype(np.uint8)
+    thick = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, _square(3))
+    length = _odd(LONG_LINE * min(strong.shape))
+    lines = cv2.max(
+        cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, length), np.uint8)),
+        cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8)),
+    )
+    thin = lines > cv2.morphologyEx(lines, cv2.MORPH_OPEN, _square(THICKEST_LINE + 1))
+    left = strong & ~thin
+    return left if np.count_nonzero(left) > LEAST_LEFT * np.count_nonzero(strong) else strong
 
 
 def _stroke_width(strong: Array, strength: Array) -> float:

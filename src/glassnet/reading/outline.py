@@ -16,7 +16,8 @@ from glassnet.digits.picture import Array
 SURVEY_SIDE = 320
 LEAST_PAGE, MOST_PAGE = 0.2, 0.995  # of the picture's area
 LEAST_STEP = 25  # of 255: how much brighter than the table a sheet is
-FAR_DARKER = 0.35  # of the sheet's brightness: no shadow
+MOSTLY = 0.85  # of the picture's area: a sheet of which no corner is seen
+FAR_DARKER, LESS_PALE = 0.35, 0.75  # of the sheet's brightness and paleness: no shadow
 STRAIGHT = 0.95  # of what a sheet and its four corners cover together, what both cover
 ODD_ANGLE = 22  # degrees that a sheet's corner may differ from a right angle, seen from the side
 INSET = 0.006  # of the longer side: what is cut off at the edges, where a sheet throws shadow
@@ -86,8 +87,8 @@ def sheet_of(colours: Array) -> Sheet | None:
         below = grey[grey <= level]
         # Where a shadow falls on the sheet, the split may lie between light and shadow: then split the dark again.
         lower = cv2.threshold(below.reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)[0] if below.size else level
-        # A shadow may be dark, but has the paper's colour.
-        darker = FAR_DARKER if brightness is not pale else 1.0
+        # A shadow may be dark, but has much of the paper's colour.
+        darker = LESS_PALE if brightness is pale else FAR_DARKER
         outlines = (_bright_polygon(grey, split, darker) for split in (level, lower))
         found += [sheet for sheet in outlines if sheet is not None]
     if not found:
@@ -120,7 +121,7 @@ def _bright_polygon(grey: Array, split: float, darker: float) -> Sheet | None:
     hull = cv2.convexHull(outline)
     if cv2.contourArea(outline) < STRAIGHT * cv2.contourArea(hull):
         return None
-    return _polygon(hull, filled, share, outer < darker * inner)
+    return _polygon(hull, filled, share, share > MOSTLY and outer < darker * inner)
 
 
 def _polygon(hull: Array, filled: Array, share: float, surely: bool) -> Sheet | None:

@@ -15,6 +15,7 @@ from glassnet.reading.rules import Rule
 WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something stronger does
 STRONG = 0.45
 MOST_PIECES = 4000
+ROUND = 0.9  # of the picture's sides: a frame around it
 FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
 
 
@@ -111,9 +112,11 @@ def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
 
 def at_edges(pieces: Pieces, inside: Array) -> Array:
     """Return which pieces (n,) lie along the edges of what the picture shows, ``inside`` (h, w): no strokes do."""
-    if len(pieces) < FEWEST_AT_EDGES:
-        return np.zeros(len(pieces), bool)
+    if not len(pieces):
+        return np.zeros(0, bool)
     band = cv2.subtract(inside, cv2.erode(inside, np.ones((9, 9), np.uint8), borderValue=0))
     counts = np.bincount(pieces.labels[band > 0], minlength=len(pieces) + 1)[1:]
     longer, shorter = np.maximum(pieces.width, pieces.height), np.minimum(pieces.width, pieces.height)
-    return (counts >= 0.5 * pieces.area) & (longer >= 2.5 * shorter)
+    mostly = counts >= 0.5 * pieces.area
+    frame = mostly & (pieces.width > ROUND * inside.shape[1]) & (pieces.height > ROUND * inside.shape[0])
+    return frame | (mostly & (longer >= 2.5 * shorter) & (len(pieces) >= FEWEST_AT_EDGES))

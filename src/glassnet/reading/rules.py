@@ -19,7 +19,7 @@ from glassnet.reading.inking import Ink
 ALONG = 21  # pixels over which a line is averaged
 LEAST_PIECE = 5.0  # stroke widths that a piece of a line is long
 LEAST_SUM = 0.10  # of the page's width that the pieces of a line cover
-LEAST_STROKES = 14.0  # stroke widths that they cover
+LEAST_STROKES = 16.0  # stroke widths that they cover
 OFF = 1.6  # pixels a piece may lie off its line
 ON = 0.6  # of a piece's columns that must lie on it
 STEEPEST = 0.06  # pixels a line may rise in one
