@@ -201,7 +201,7 @@ def at_full_strength(ink: Ink) -> Ink:
 
 
 def _without_lines(strong: Array) -> Array:
-    """Return what is inked (h, w) in a small picture, without long thin straight lines: print is thinner than the pen."""
+    """Return what is inked (h, w) in a small picture, without long thin straight lines: print is thinner than pens."""
     ink = strong.astype(np.uint8)
     thick = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, _square(3))
     length = _odd(LONG_LINE * min(strong.shape))
