@@ -63,7 +63,7 @@ def single_of(picture: Array, judge: Judge) -> Single | None:
     scale = grey.shape[0] / small.shape[0]
     box = (left * scale, top * scale, (left + width) * scale, (top + height) * scale)
     left, top, right, bottom = (round(edge) for edge in box)
-    return Single((left, top, right, bottom), prepared, judge(prepared[None], alone=True)[0], ink)
+    return Single((left, top, right, bottom), prepared, judge(prepared[None], alone=is_tiny(picture))[0], ink)
 
 
 def surely(single: Single, judge: Judge, least: float) -> bool:
