@@ -167,8 +167,8 @@ def inked(colours: Array, found: Survey) -> Ink:
     grey = grey.reshape(picture.shape[:2])
     paper = paper_of(grey, found.stroke)
     # In the darkest shadow paper keeps some light; what has less is a table or a lid, and mostly noise.
-    least = max(DARKEST_PAPER * float(np.median(paper[::4, ::4])), 1.0)
-    taken = cv2.divide(cv2.subtract(paper, grey), np.maximum(paper, round(least)), scale=255, dtype=cv2.CV_8U)
+    least = np.uint8(max(DARKEST_PAPER * float(np.median(paper[::4, ::4])), 1.0))
+    taken = cv2.divide(cv2.subtract(paper, grey), np.maximum(paper, least), scale=255, dtype=cv2.CV_8U)
     floor, noise = _noise(taken)
     if found.edges:
         taken[beside(taken > floor + max(4 * noise, 255 * FAINTEST), found.stroke)] = round(floor)
@@ -201,7 +201,7 @@ def at_full_strength(ink: Ink) -> Ink:
 
 
 def _without_lines(strong: Array) -> Array:
-    """Return what is inked (h, w) in a small picture, without long thin straight lines: print is thinner than pens."""
+    """Return what is inked (h, w) in a small picture, without long thin lines: print is thinner than the pen."""
     ink = strong.astype(np.uint8)
     thick = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, _square(3))
     length = _odd(LONG_LINE * min(strong.shape))
