@@ -23,6 +23,11 @@ def load_model(name: str = "digits") -> Network:
         if name in model_cards():
             hint = f"it is built by its recipe, recipes/{name}.toml; {hint}"
         raise OptionError(f"there is no shipped model {name!r}", hint=hint)
+    return shipped(name)
+
+
+def shipped(name: str) -> Network:
+    """Return the network of this name in the folder, be it one that names digits or one that helps to read pages."""
     with resources.as_file(resources.files("glassnet.digits") / "models" / f"{name}.safetensors") as path:
         return formats.load(path)
 

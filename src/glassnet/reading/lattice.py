@@ -9,13 +9,14 @@ network's own probabilities.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
+from glassnet.reading.borders import WINDOW, Strip, wholeness
 from glassnet.reading.cuts import cuts_of
 from glassnet.reading.elements import Element, slices_of, whole_element
 from glassnet.reading.pieces import Pieces
@@ -23,11 +24,11 @@ from glassnet.reading.rows import Row
 from glassnet.reading.scores import Judge, prepared_ink, stacked
 
 WIDEST = 1.35  # a digit's width in heights
-MOST_ELEMENTS = 8  # that make up a digit, slices and broken strokes together
+MOST_ELEMENTS = 10  # that make up a digit, slices and broken strokes together
 SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
 SOLID = 0.75  # of its box, what a disc fills and more
 SURE = 0.95  # what is a digit so surely is neither cut nor joined to another one
-CUT, CROSSED = 0.08, 1.2  # costs of a cut, and of the ink it crosses, in heights
+CUT, CROSSED = 0.08, 0.4  # costs of a cut, and of the ink it crosses, in heights
 BRIDGED, JOINED = 5.0, 0.06  # costs of a gap closed, in heights, and of pieces joined, squared
 LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.5, 0.5, 2.0  # costs of what is taken for no digit
 SURELY_ONE = 0.75  # width in heights: what is wider may be two digits that look like one
@@ -35,6 +36,8 @@ WIDE = 1.0  # cost of each height that a digit is wider than that
 NARROW = 1.0  # heights: what is wider and no digit may be two that touch
 TEXT, FEWEST_LETTERS = 0.3, 3  # share and number of a row's pieces that are letters where it is text
 LEAST_LOGARITHM = 1e-4
+PARTS = 0.1  # whole digits among candidates, as the network of borders was trained, for one that is none
+MOST_ODDS = 100.0  # that borders speak for or against a digit
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +45,7 @@ class Candidate:
     """A run of elements of a row.
 
     prepared: (28, 28) as the network sees it. probabilities: (labels,), or none where it was not asked. refused: taken
-    as a mark, whatever the network says.
+    as a mark, whatever the networks say.
     """
 
     elements: tuple[Element, ...]
@@ -53,12 +56,16 @@ class Candidate:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """Left, top, right and bottom, in pixels of the page."""
-        return (
-            min(element.left for element in self.elements),
-            min(element.top for element in self.elements),
-            max(element.right for element in self.elements),
-            max(element.bottom for element in self.elements),
-        )
+        return _box(self.elements)
+
+
+def _box(elements: Sequence[Element]) -> tuple[int, int, int, int]:
+    return (
+        min(element.left for element in elements),
+        min(element.top for element in elements),
+        max(element.right for element in elements),
+        max(element.bottom for element in elements),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,24 +79,52 @@ class Reading:
 
 def read_rows(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> list[Reading]:
     """Return the likeliest reading of each row."""
+    return [_cheapest(plan, judge) for plan in plans_of(strength, pieces, rows, judge, wholeness)[1]]
+
+
+def plans_of(
+    strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge, wholeness: Callable[[Array], Array]
+) -> tuple[_Page, list[_Plan]]:
+    """Return what each row may be read from, every candidate judged by both networks."""
     singles = _judged_pieces(strength, pieces, rows, judge)
     page = _Page(strength, np.zeros(strength.shape, np.int32))
     letters = _letters(rows, pieces, singles, judge)
     plans = [_plan(page, pieces, row, singles, judge, letters) for row in rows]
     _number(page, pieces, plans)
     waiting: list[tuple[int, int, int, Array]] = []
+    windows: list[Array] = []
     for number, plan in enumerate(plans):
+        strip = Strip(strength, page.numbers, plan.elements, plan.start, plan.row.height)
         for first, last in plan.ranges():
             prepared = _known(plan, first, last, singles)
             if prepared is None:
                 prepared = page.prepared(plan.elements[first : last + 1], plan.start + first, plan.start + last)
             if prepared is not None:
                 waiting.append((number, first, last, prepared))
+                windows.append(strip.window(first, last, _box(plan.elements[first : last + 1])))
     pictures = stacked([each[3] for each in waiting])
     probabilities = judge(pictures)
+    whole = wholeness(np.array(windows, np.uint8).reshape(-1, WINDOW))
+    cut = [any(not element.whole for element in plans[n].elements[first : last + 1]) for n, first, last, _ in waiting]
+    probabilities = _with_borders(probabilities, whole, np.array(cut, bool), judge)
     for (number, first, last, prepared), answer in zip(waiting, probabilities, strict=True):
-        plans[number].judged[first, last] = Candidate(plans[number].elements[first : last + 1], prepared, answer)
-    return [_cheapest(plan, judge) for plan in plans]
+        elements = plans[number].elements[first : last + 1]
+        plans[number].judged[first, last] = Candidate(elements, prepared, answer)
+    return page, plans
+
+
+def _with_borders(probabilities: Array, whole: Array, cut: Array, judge: Judge) -> Array:
+    """Return probabilities (n, labels) with none as much likelier as the borders speak against a whole digit.
+
+    whole: (n,), how likely it is one. cut: (n,) bool; what was not cut keeps its probabilities, whoever wrote it.
+    """
+    if judge.none_column is None:
+        return probabilities
+    whole = np.clip(whole, 1e-6, 1 - 1e-6)
+    seen = probabilities.copy()
+    odds = np.clip(PARTS * (1 - whole) / whole, 1 / MOST_ODDS, MOST_ODDS)
+    seen[:, judge.none_column] *= np.where(cut, odds, 1)
+    return np.asarray(seen / seen.sum(axis=1, keepdims=True))
 
 
 @dataclass(eq=False)

@@ -1,0 +1,73 @@
+"""Where digits end that touch: the windows the network sees, and what it makes of them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from glassnet.activations import Array
+from glassnet.digits.pen import Pen, draw_digit
+from glassnet.reading.borders import COLUMNS, LABELS, ROWS, TALL, WINDOW, Strip, judged_borders, wholeness
+from glassnet.reading.elements import Element
+
+HEIGHT = 2 * TALL
+
+
+def strip(*blocks: tuple[int, int]) -> Strip:
+    """Return a strip of blocks as high as the row, two pixels a cell, each from a column to another one."""
+    strength, numbers = np.zeros((HEIGHT, 100), np.uint8), np.zeros((HEIGHT, 100), np.int32)
+    for number, (left, right) in enumerate(blocks, 5):
+        strength[:, left:right], numbers[:, left:right] = 200, number
+    elements = [Element(left, 0, right, HEIGHT, HEIGHT * (right - left), 0) for left, right in blocks]
+    return Strip(strength, numbers, elements, 5, HEIGHT)
+
+
+def parts(window: Array) -> tuple[Array, Array]:
+    """Return the ink of a candidate and that around it."""
+    assert (window.shape, window.dtype) == ((WINDOW,), np.dtype(np.uint8))
+    own, around = np.split(window, [ROWS * COLUMNS])
+    return own.reshape(ROWS, COLUMNS), around.reshape(ROWS // 2, COLUMNS // 2)
+
+
+def test_a_window_shows_a_candidate_and_what_is_beside_it() -> None:
+    """The middle one of three blocks, 8 cells wide, lies in the middle; 4 cells beside it the others begin."""
+    own, around = parts(strip((0, 16), (24, 40), (48, 64)).window(1, 1, (24, 0, 40, HEIGHT)))
+    assert own.sum() == 200 * TALL * 8
+    assert (own[3 : 3 + TALL, 8:16] == 200).all()
+    assert np.flatnonzero(around.any(axis=0)).tolist() == [0, 1, 10, 11]
+
+
+def test_elements_of_a_candidate_are_put_together() -> None:
+    own, around = parts(strip((0, 16), (16, 32)).window(0, 1, (0, 0, 32, HEIGHT)))
+    assert own.sum() == 200 * TALL * 16
+    assert not around.any()
+
+
+def test_small_rows_are_not_enlarged() -> None:
+    strength, numbers = np.full((7, 4), 200, np.uint8), np.ones((7, 4), np.int32)
+    own, _ = parts(Strip(strength, numbers, [Element(0, 0, 4, 7, 28, 0)], 1, 7).window(0, 0, (0, 0, 4, 7)))
+    assert own.sum() == 200 * 7 * 4
+
+
+def test_half_of_a_zero_is_no_digit() -> None:
+    """Cut in the middle, a 0 is no digit on either side; between its ends it is one more likely."""
+    picture = np.pad(draw_digit(0, Pen(width=0.12), height=56, seed=1), 8)
+    left, top, width, height = cv2.boundingRect(picture)
+    middle, right, bottom = left + width // 2, left + width, top + height
+    numbers = np.ones(picture.shape, np.int32)
+    numbers[:, middle:] = 2
+    elements = [Element(left, top, middle, bottom, 500, 0), Element(middle, top, right, bottom, 500, 0)]
+    both = Strip(picture, numbers, elements, 1, height)
+    boxes = ((left, top, right, bottom), (left, top, middle, bottom), (middle, top, right, bottom))
+    ranges = ((0, 1), (0, 0), (1, 1))
+    windows = [both.window(*found, box) for found, box in zip(ranges, boxes, strict=True)]
+    whole, before, after = wholeness(np.array(windows)).tolist()
+    assert whole > 5 * max(before, after)
+
+
+def test_the_answers_are_probabilities() -> None:
+    answers = judged_borders(np.zeros((3, WINDOW), np.uint8))
+    assert answers.shape == (3, len(LABELS))
+    assert answers.sum(axis=1) == pytest.approx(1)
+    assert judged_borders(np.zeros((0, WINDOW), np.uint8)).shape == (0, len(LABELS))
