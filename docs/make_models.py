@@ -45,14 +45,14 @@ WHAT = {
 # The teacher of digits lies beside its recipe.
 TEACHER = ["glassnet train recipes/digits-large.toml -o recipes/digits-large.safetensors"]
 BEST_SEED = (
-    "Of three seeds it has the one that read ten distortions of the 2,000 training images kept out best, with {} errors."
+    "Of three seeds it has the one that read ten distortions of the 2,000 training images kept out best: {} errors."
 )
 # How each recipe was chosen, and what the test images had to do with it.
 CHOSEN = {
     "digits": "The recipe was chosen by training images that were kept out; how rarely none is expected was chosen by "
     "distortions of these, after a first setting had shown 49 errors in the test images. That 1s with a long up-stroke "
-    "were wanting was seen in scikit-learn's digits, so their figure below is no longer that of a stranger. A first run "
-    "with digits of the pen and cut awry, too, showed 51 errors in the test images; the awry ones were left out again.",
+    "were wanting was seen in scikit-learn's digits, so their figure below is no longer that of a stranger. A first "
+    "run with digits of the pen and cut awry, too, showed 51 errors in the test images; the awry ones were left out.",
     "digits-small": "The recipe was first run with 150 epochs and showed 104 errors in the test images; then with 300. "
     + BEST_SEED.format("320, 366 and 383"),
     "digits-sigmoid": "The recipe was chosen without the test images. " + BEST_SEED.format("417, 433 and 450"),
