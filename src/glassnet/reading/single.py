@@ -17,7 +17,7 @@ from glassnet.reading.scores import Judge, upright
 
 TINY_SIDE = 40  # pixels: up to here one digit is likelier than several
 SMALL_SIDE = 160  # up to here one piece of ink that is a digit is taken for the only one
-WIDEST = 1.6  # sides of a picture of one digit
+WIDEST = 1.6  # sides of a picture of one digit, and of its ink
 SURE_SMALL, SURE_LARGE = 0.8, 0.9
 
 
@@ -67,5 +67,6 @@ def single_of(picture: Array, judge: Judge) -> Single | None:
 
 
 def surely(single: Single, judge: Judge, least: float) -> bool:
-    """Return whether it is a digit with at least that probability."""
-    return float(single.probabilities[judge.digit_columns].max()) >= least
+    """Return whether it is a digit with at least that probability, and not far wider than high, as an empty box is."""
+    left, top, right, bottom = single.box
+    return right - left <= WIDEST * (bottom - top) and float(single.probabilities[judge.digit_columns].max()) >= least
