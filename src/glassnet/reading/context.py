@@ -15,7 +15,7 @@ WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 MOST_STROKES = 0.6  # of the digits cut from one piece that may be ones
 # Probability that each digit cut from one piece must have: beside digits that stand by themselves; alone in its row,
 # if the cuts cross little ink, or more.
-LEAST_CUT, LEAST_CUT_CLEAN, LEAST_CUT_ALONE = 0.4, 0.8, 0.95
+LEAST_CUT, LEAST_CUT_CLEAN, LEAST_CUT_ALONE = 0.6, 0.9, 0.98
 CLEAN = 0.08  # heights of ink that a cut crosses where two digits no more than touch
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
