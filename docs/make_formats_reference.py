@@ -33,7 +33,7 @@ class Read:
     comes_from: str
     knows: str
     refused: str
-    library: str = "none"
+    needs: str = "none"
 
 
 READ: Mapping[str, Read] = {
@@ -195,7 +195,7 @@ def page() -> str:
     for entry in (*FORMATS.values(), FOLDER):
         if entry.reads:
             read, suffixes = READ[entry.name], ", ".join(f"`{suffix}`" for suffix in entry.suffixes) or "–"
-            cells = (entry.name, suffixes, read.comes_from, read.knows, read.refused, read.library)
+            cells = (entry.name, suffixes, read.comes_from, read.knows, read.refused, read.needs)
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", WRITTEN, f"| | {' | '.join(TRIALS)} |", f"|---|{'---|' * len(TRIALS)}"]
     for entry in FORMATS.values():

@@ -112,7 +112,11 @@ def test_what_is_no_digit(run: Run, hand: Path, tmp_path: Path) -> None:
     assert after == (15, 15)
     done = run("tune", "digits-tiny", "-d", "sorted", "--epochs", "1", "-o", "other.npz")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "none" in done.stderr
+    assert "error: 15 of the pictures are 'none', which this network does not answer" in done.stderr
+    done = run("train", "-d", "sorted", "--layers", "8", "--epochs", "1", "-o", "new.npz")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "and so does a recipe with [not_digits]" in done.stderr
+    assert not (tmp_path / "new.npz").exists()
 
 
 def test_a_list_has_no_part(run: Run, hand: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import glassnet
+from glassnet.digits import NonDigits
 from glassnet.digits.pen import Pen, draw_digit
 from glassnet.errors import GraphError, PictureError
 from glassnet.reading import Line, Page, read, read_steps, scores
@@ -262,6 +263,11 @@ def test_what_leans_no_further_than_usual_stays_as_it_is() -> None:
     leans = [each["mu11"] / each["mu02"] for each in moments]
     assert leans[0] < -0.45
     assert leans[1] == pytest.approx(-0.3, abs=0.02)
+
+
+def test_tiny_pictures_of_no_digit_are_refused() -> None:
+    pictures = NonDigits(("scribble", "zigzag", "letter", "word"))(80, np.random.default_rng(2))
+    assert np.mean([read(255 - picture).text == "" for picture in pictures]) > 0.85
 
 
 def test_a_tiny_picture_is_one_digit_or_none() -> None:

@@ -161,6 +161,10 @@ def test_held_out_rows_are_judged_by_their_labels() -> None:
         (lambda: CrossEntropy(class_weights=(1, 0)), "CrossEntropy: class_weights must be numbers above 0"),
         (lambda: Distillation(initialise((3, 4)), temperature=0), "Distillation: temperature must be a number above 0"),
         (lambda: Distillation(initialise((3, 4)), soft=2), "Distillation: soft must be from 0 to 1, found 2"),
+        (
+            lambda: Distillation(initialise((3, 4)), where_right="yes"),  # type: ignore[arg-type]
+            "Distillation: where_right must be true or false, found 'yes'",
+        ),
         (lambda: Distillation("digits"), "Distillation: teacher must be a Network, found 'digits'"),  # type: ignore[arg-type]
         (
             lambda: CrossEntropy(class_weights=(1, 2)).check(ACTIVATIONS["softmax"], T),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -120,6 +121,16 @@ def refuse_unreadable(given: Labelled) -> None:
     if given.unreadable:
         raise MissingFileError(
             f"{given.unreadable} of the pictures cannot be read", hint="without --strict, the rest is used"
+        )
+
+
+def refuse_unanswered(given: Labelled, answers: Sequence[Label] | None) -> None:
+    """Raise OptionError where pictures are what a network cannot answer; ``answers``: its labels, if it has any."""
+    unanswered = [label for label in given.labels.tolist() if answers is not None and label not in answers]
+    if unanswered:
+        raise OptionError(
+            f"{len(unanswered)} of the pictures are {unanswered[0]!r}, which this network does not answer",
+            hint=f"leave them out; digits answers {glassnet.digits.NONE!r}, and so does a recipe with [not_digits]",
         )
 
 

@@ -14,7 +14,7 @@ import typer
 
 import glassnet
 from glassnet.cli.errors import BAD_INPUT, STOPPED, complain
-from glassnet.cli.labelled import DataOption, labelled, refuse_unreadable
+from glassnet.cli.labelled import DataOption, labelled, refuse_unanswered, refuse_unreadable
 from glassnet.errors import MissingFileError, MissingLibraryError, OptionError
 from glassnet.files import replacing
 
@@ -95,6 +95,7 @@ def train(
     files = _Files.of(output, history)
     files.check(chosen, resume)
     given = labelled(data, None, otherwise="train")
+    refuse_unanswered(given, chosen.labels)
     files.begin(_kept(table, folder), resume)
     if strict:
         refuse_unreadable(given)

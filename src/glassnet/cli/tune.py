@@ -9,7 +9,7 @@ import typer
 
 import glassnet
 from glassnet.cli.errors import BAD_INPUT
-from glassnet.cli.labelled import labelled, refuse_unreadable
+from glassnet.cli.labelled import labelled, refuse_unanswered, refuse_unreadable
 from glassnet.cli.models import chosen_network
 from glassnet.cli.train import watched
 
@@ -47,6 +47,7 @@ def tune(
     network = chosen_network(model)
     format_to_write(output).write(network)
     mine = labelled(data, None, otherwise="train")
+    refuse_unanswered(mine, network.labels)
     if strict:
         refuse_unreadable(mine)
     rehearsed = None

@@ -78,7 +78,7 @@ class Strip:
 
 @functools.cache
 def borders() -> Classifier:
-    """Return the network, compiled: rows of WINDOW bytes → the probability of one whole digit."""
+    """Return the network, compiled: rows of WINDOW bytes → the probabilities of LABELS."""
     return shipped("borders").compile()
 
 

@@ -1,8 +1,8 @@
 """Lines that were printed on the page, taken away, with the strokes that crossed them mended.
 
 A printed line is thin, straight, level or upright, and long, or one of several pieces in one line. Handwriting has
-level strokes too, but not so long, and never three of them in one line to a pixel. Along a line found, ink that is no
-stronger than the line goes; what a pen left above and below is joined across it.
+level strokes too, but not so long, and never three of them in one line to a pixel. What a line takes from the light is
+measured along it and taken away; what it covers wholly is joined from the pen's ink above and below.
 """
 
 from __future__ import annotations

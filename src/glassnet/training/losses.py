@@ -183,6 +183,8 @@ class Distillation(Loss):
             raise OptionError(f"Distillation: teacher must be a Network, found {self.teacher!r}")
         if not isinstance(self.labels, CrossEntropy):
             raise OptionError(f"Distillation: labels must be a CrossEntropy, found {self.labels!r}")
+        if not isinstance(self.where_right, bool):
+            raise OptionError(f"Distillation: where_right must be true or false, found {self.where_right!r}")
         object.__setattr__(self, "_teacher", self.teacher.compile())
 
     def __reduce__(self) -> tuple[object, ...]:

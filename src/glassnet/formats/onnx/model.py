@@ -65,7 +65,7 @@ _EXTERNAL = 1
 _NONE = np.zeros(0, np.uint64)
 
 
-def library() -> Any:
+def onnx_package() -> Any:
     """Return the onnx package, which writes models and unpacks rare types; raise MissingLibraryError without it."""
     try:
         import onnx  # noqa: PLC0415  the extra 'onnx'
@@ -159,7 +159,7 @@ def _listed(kind: int, proto: Tensor) -> bytes | memoryview:
 
 def _narrow(kind: int, dims: list[int], raw: memoryview | None, proto: Tensor) -> Array:
     """Return values of 8-bit floats and of types of fewer than 8 bits, which the onnx package unpacks."""
-    onnx = library()
+    onnx = onnx_package()
     if raw is not None and len(raw) != -(-math.prod(dims) * _BITS[kind] // 8):
         raise FileFormatError(f"shape {tuple(dims)} of {_BITS[kind]} bits each, found {len(raw)} bytes")
     if math.prod(dims) > 8 * len(proto.raw) + 8 * (0 if raw is None else len(raw)):

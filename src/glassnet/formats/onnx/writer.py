@@ -29,7 +29,7 @@ _DIGEST = f"{KEY}.nodes"
 
 def write(network: Network) -> bytes:
     """Return ``network`` as an ONNX model that ``onnx.checker`` accepts."""
-    onnx = models.library()
+    onnx = models.onnx_package()
     described = describe(network)
     nodes = _Nodes(network, described.arrays)
     for step, sources in zip(network.steps, network.sources, strict=True):
@@ -76,7 +76,7 @@ class _Nodes:
     """The nodes written so far, and names for what lies between them."""
 
     def __init__(self, network: Network, arrays: Mapping[str, Array]) -> None:
-        self.onnx = models.library()
+        self.onnx = models.onnx_package()
         self.network = network
         self.kind = self.onnx.helper.np_dtype_to_tensor_dtype(network.dtype)
         self.nodes: list[Any] = []
