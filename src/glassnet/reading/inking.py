@@ -8,6 +8,7 @@ narrower than a stroke can be. Unlike an average, a closing follows the hard edg
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -25,6 +26,9 @@ THICKEST_LINE = 4  # pixels of the small picture
 LEAST_LEFT = 0.1  # of the ink is no line, where digits are written between lines
 STRONGEST = 2e-4  # of the picture's pixels: fewer may be stronger than what counts as the strongest ink
 DARKEST_PAPER = 0.3  # of its usual brightness
+# Of the steps in a picture, what strokes make at least, and what is enough to be all of them; and by how much more a
+# wider square explains where strokes are covered.
+SHARE_OF_STROKES, ENOUGH, LITTLE_MORE = 0.2, 0.85, 1.08
 # Most of a page is paper, so dark ink is the likelier the brighter the usual pixel is: by a factor of e for so many
 # levels above the neutral one, and by so many for its place between the darkest and the brightest there is.
 NEUTRAL_PAPER, LIKELY_PAPER = 110, 50
@@ -106,9 +110,18 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     number = next((n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * told), 0)
     odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
     found = odds < 1 if light is None else light
-    own = bright if found else dark
-    reach = next(side for side, each in zip(sides, own, strict=True) if each >= 0.85 * max(own))
-    return found, reach, max(odds, 1 / odds)
+    return found, sides[_plateau(bright if found else dark)], max(odds, 1 / odds)
+
+
+def _plateau(told: list[float]) -> int:
+    """Return the number of the smallest square that covers strokes, by what each one explains.
+
+    Once strokes are covered, a wider square explains little more, until it covers the corners of shadows as well.
+    """
+    for number, (each, wider) in enumerate(itertools.pairwise(told)):
+        if each >= ENOUGH * max(told) or (each >= SHARE_OF_STROKES * max(told) and wider < LITTLE_MORE * each):
+            return number
+    return len(told) - 1
 
 
 def _clearest(small: Array) -> Array:

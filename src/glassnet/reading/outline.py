@@ -27,11 +27,10 @@ LEAST_TURN = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Flat:
-    """A picture seen straight from above. matrix: (3, 3), from the canvas to it. inside: what is sheet; None, all."""
+    """A picture of nothing but the sheet, seen straight from above. matrix: (3, 3), from the canvas to it."""
 
     colours: Array
     matrix: Array
-    inside: Array | None = None
 
 
 def flat_of(colours: Array) -> Flat:
@@ -42,10 +41,7 @@ def flat_of(colours: Array) -> Flat:
     height, width = colours.shape[:2]
     corners = sheet.corners
     if not sheet.whole:
-        inside = np.zeros((height, width), np.uint8)
-        cv2.fillConvexPoly(inside, np.rint(corners).astype(np.int32), 255)
-        reach = max(3, round(2 * INSET * max(height, width)) | 1)
-        return Flat(colours, np.eye(3), cv2.erode(inside, np.ones((reach, reach), np.uint8), borderValue=255))
+        return Flat(_table_covered(colours, corners), np.eye(3))
     sides = [float(np.linalg.norm(corners[k] - corners[(k + 1) % 4])) for k in range(4)]
     wide, high = max(sides[0], sides[2]), max(sides[1], sides[3])
     inset = INSET * max(wide, high)
@@ -55,16 +51,40 @@ def flat_of(colours: Array) -> Flat:
     return Flat(cv2.warpPerspective(colours, matrix, size, borderMode=cv2.BORDER_REPLICATE), matrix)
 
 
+def _table_covered(colours: Array, corners: Array) -> Array:
+    """Return the picture with what lies beyond the sheet as bright as the sheet is near there."""
+    height, width = colours.shape[:2]
+    factor = min(1.0, SURVEY_SIDE / max(height, width))
+    small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    beyond = np.full(small.shape[:2], 1, np.uint8)
+    cv2.fillConvexPoly(beyond, np.rint((corners + 0.5) * factor - 0.5).astype(np.int32), 0)
+    beyond = cv2.dilate(beyond, np.ones((9, 9), np.uint8), borderValue=0)
+    if beyond.all():
+        return colours
+    _, nearest = cv2.distanceTransformWithLabels(beyond, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    of = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    of[nearest[beyond == 0]] = small[beyond == 0]
+    paper = cv2.GaussianBlur(of[nearest], (0, 0), 3)
+    inside = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(inside, np.rint(corners).astype(np.int32), 255)
+    reach = max(3, round(2 * INSET * max(height, width)) | 1)
+    inside = cv2.erode(inside, np.ones((reach, reach), np.uint8), borderValue=255)
+    covered = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.where(inside[..., np.newaxis] > 0, colours, covered)
+
+
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """A sheet on a table. corners: (n, 2). whole: they are its four, clockwise from the left upper one.
 
-    Otherwise the picture's edge cuts some of them off. share: of the picture's area.
+    Otherwise the picture's edge cuts some of them off. share: of the picture's area. sure: what is beyond is no shadow.
     """
 
     corners: Array
     whole: bool
     share: float
+    sure: bool
 
 
 def sheet_of(colours: Array) -> Sheet | None:
@@ -81,8 +101,7 @@ def sheet_of(colours: Array) -> Sheet | None:
     pale = cv2.divide(darkest, np.maximum(lightest, 24), scale=255)
     found: list[Sheet] = []
     for brightness in (pale, darkest, lightest):
-        grey = cv2.morphologyEx(brightness, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-        grey = cv2.GaussianBlur(grey, (5, 5), 0)
+        grey = cv2.GaussianBlur(_without_ink(brightness), (5, 5), 0)
         level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
         below = grey[grey <= level]
         # Where a shadow falls on the sheet, the split may lie between light and shadow: then split the dark again.
@@ -94,7 +113,20 @@ def sheet_of(colours: Array) -> Sheet | None:
     if not found:
         return None
     best = max(found, key=lambda sheet: (sheet.whole, sheet.share))
-    return replace(best, corners=(best.corners + 0.5) / factor - 0.5)
+    corners = best.corners
+    if not best.whole:
+        # What one brightness does not tell from the sheet, another one does.
+        for sheet in found:
+            if sheet.sure:
+                share, both = cv2.intersectConvexConvex(corners.astype(np.float32), sheet.corners.astype(np.float32))
+                corners = both[:, 0].astype(np.float64) if share > MOSTLY * grey.size else corners
+    return replace(best, corners=(corners + 0.5) / factor - 0.5)
+
+
+def _without_ink(brightness: Array) -> Array:
+    """Return a small picture (h, w) without what is dark and narrow; a strip of table along the edge stays."""
+    padded = cv2.copyMakeBorder(brightness, 7, 7, 7, 7, cv2.BORDER_CONSTANT, value=0)
+    return cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))[7:-7, 7:-7]
 
 
 def _bright_polygon(grey: Array, split: float, darker: float) -> Sheet | None:
@@ -121,7 +153,8 @@ def _bright_polygon(grey: Array, split: float, darker: float) -> Sheet | None:
     hull = cv2.convexHull(outline)
     if cv2.contourArea(outline) < STRAIGHT * cv2.contourArea(hull):
         return None
-    return _polygon(hull, filled, share, share > MOSTLY and outer < darker * inner)
+    darkest = float(np.percentile(grey[beyond], 25))  # a narrow strip of table is mostly blur
+    return _polygon(hull, filled, share, share > MOSTLY and darkest < darker * inner)
 
 
 def _polygon(hull: Array, filled: Array, share: float, surely: bool) -> Sheet | None:
@@ -132,7 +165,7 @@ def _polygon(hull: Array, filled: Array, share: float, surely: bool) -> Sheet | 
     length = cv2.arcLength(hull, closed=True)
     for tolerance in (0.01, 0.02, 0.03, 0.05):
         corners = cv2.approxPolyDP(hull, tolerance * length, closed=True)[:, 0].astype(np.float64)
-        if len(corners) > 7 or len(corners) < 4:
+        if len(corners) > 8 or len(corners) < 4:
             continue
         drawn = np.zeros(filled.shape, np.uint8)
         cv2.fillConvexPoly(drawn, np.rint(corners).astype(np.int32), 255)
@@ -145,10 +178,10 @@ def _polygon(hull: Array, filled: Array, share: float, surely: bool) -> Sheet | 
         cut = (at_edges & np.roll(at_edges, -1, axis=0)).any()  # a side lies along an edge
         square = np.abs(_angles(corners) - 90) < ODD_ANGLE
         if len(corners) == 4 and square.all() and not cut:
-            return Sheet(_clockwise(corners), True, share)
+            return Sheet(_clockwise(corners), True, share, surely)
         # A shadow has no square corner.
         seen = surely or (square & ~at_edges.any(axis=1)).any()
-        return Sheet(hull[:, 0].astype(np.float64), False, share) if seen else None
+        return Sheet(hull[:, 0].astype(np.float64), False, share, surely) if seen else None
     return None
 
 

@@ -113,8 +113,6 @@ def _read(pixels: Array, size: tuple[int, int], judge: Judge) -> _Trail:
     canvas = canvas_of(pixels, size)
     flat = flat_of(canvas.colours)
     ink = inked(flat.colours, survey(flat.colours))
-    if flat.inside is not None:
-        ink = replace(ink, strength=cv2.min(ink.strength, flat.inside))
     angle = lean_of(ink.strength, ink.noise)
     level, matrix = ink, flat.matrix
     shown = np.full(ink.strength.shape, 255, np.uint8)

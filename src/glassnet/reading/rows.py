@@ -17,6 +17,12 @@ from glassnet.reading.pieces import Pieces
 CORE = 0.5  # of the usual height: from here on a piece makes a row
 HIGHEST = 4.0  # of the usual height: what is higher is a sheet's edge, a shadow, a drawing
 SAME_ROW = 0.5  # of a height: how far middles may lie apart
+# Seen aslant, rows fall or rise, more so at the top than at the bottom or less: tangents that are tried, of all rows and
+# of the difference between the first and the last one; how clearly better than level rows they must be.
+FALLS, FANS = np.linspace(-0.06, 0.06, 25), np.linspace(-0.1, 0.1, 21)
+CLEARLY = 1.1
+BIN = 0.2  # heights
+MOST_MIDDLES = 400
 
 
 @dataclass(eq=False)
@@ -57,7 +63,7 @@ def rows_of(pieces: Pieces, usual: float) -> list[Row]:
     core = np.flatnonzero(
         (pieces.height >= CORE * usual) & (pieces.height < HIGHEST * usual) & (pieces.width < 40 * usual)
     )
-    middle = pieces.top + pieces.height / 2
+    middle = _levelled(pieces, core, usual)
     rows: list[Row] = []
     ends: list[list[int]] = []
     for piece in core[np.argsort(pieces.left[core], kind="stable")].tolist():
@@ -73,13 +79,12 @@ def rows_of(pieces: Pieces, usual: float) -> list[Row]:
             ends.append([piece])
         else:
             ends[nearest].append(piece)
-    for members in ends:
-        rows.append(_row(pieces, members))
-    rows = _joined(rows, pieces)
+    rows = [_row(pieces, members) for members in ends]
+    rows = _joined(rows, pieces, middle)
     _add_small(rows, pieces, core, usual)
     for row in rows:
         row.members.sort(key=lambda piece: pieces.left[piece] + pieces.width[piece] / 2)
-    return sorted(rows, key=lambda row: row.middle)
+    return sorted(rows, key=lambda row: _level(row, middle))
 
 
 def _row(pieces: Pieces, members: Sequence[int]) -> Row:
@@ -88,19 +93,50 @@ def _row(pieces: Pieces, members: Sequence[int]) -> Row:
     return Row(list(members), float(np.median(height)), float(np.median(top)), float(np.median(top + height)))
 
 
-def _joined(rows: list[Row], pieces: Pieces) -> list[Row]:
-    """Join rows that were begun apart and lie side by side."""
-    rows = sorted(rows, key=lambda row: row.middle)
+def _levelled(pieces: Pieces, core: Array, usual: float) -> Array:
+    """Return the height (n,) at which each piece's middle would be if rows were level.
+
+    Rows fall by a tangent that changes evenly from the top of the page to its bottom, as parallel lines do that are
+    seen aslant: by that tangent which gathers the middles of ``core`` most.
+    """
+    middle = pieces.top + pieces.height / 2
+    if len(core) < 3:
+        return middle
+    x, y = (pieces.left + pieces.width / 2) / usual, middle / usual
+    few = core[:: -(-len(core) // MOST_MIDDLES)]
+    x = x - x[few].mean()
+    place = (y - y[few].mean()) / max(float(np.ptp(y[few])), 1.0)
+    fall, fan = (each.reshape(-1, 1) for each in np.meshgrid(FALLS, FANS))
+    level = y[few] - x[few] * (fall + fan * place[few])
+    level -= level.min()
+    bins = int(level.max() / BIN) + 2
+    counts = np.bincount(((level / BIN).astype(int) + bins * np.arange(len(level))[:, np.newaxis]).ravel(), minlength=bins * len(level))
+    counts = counts.reshape(len(level), bins)
+    told = ((counts[:, 1:] + counts[:, :-1]) ** 2).sum(axis=1) * (1 - np.abs(fall[:, 0]) - np.abs(fan[:, 0]))
+    best, flat = int(told.argmax()), len(told) // 2
+    if told[best] < CLEARLY * told[flat]:
+        best = flat
+    return np.asarray(usual * (y - x * (fall[best] + fan[best] * place)))
+
+
+def _joined(rows: list[Row], pieces: Pieces, middle: Array) -> list[Row]:
+    """Join rows that were begun apart and lie side by side. middle: (n,) of pieces, as if rows were level."""
+    rows = sorted(rows, key=lambda row: _level(row, middle))
     joined: list[Row] = []
     for row in rows:
         before = joined[-1] if joined else None
-        if before is not None and abs(row.middle - before.middle) < 0.45 * max(min(row.height, before.height), 1):
+        off = abs(_level(row, middle) - _level(before, middle)) if before is not None else 0.0
+        if before is not None and off < 0.45 * max(min(row.height, before.height), 1):
             apart = _apart(pieces, before.members, row.members)
             if apart:
                 joined[-1] = _row(pieces, [*before.members, *row.members])
                 continue
         joined.append(row)
     return joined
+
+
+def _level(row: Row, middle: Array) -> float:
+    return float(np.median(middle[row.members]))
 
 
 def _apart(pieces: Pieces, one: Sequence[int], other: Sequence[int]) -> bool:
