@@ -7,9 +7,22 @@ import numpy as np
 import pytest
 
 from glassnet.activations import Array
+from glassnet.digits.nondigits import NONE
 from glassnet.digits.pen import Pen, draw_digit
-from glassnet.reading.borders import COLUMNS, LABELS, ROWS, TALL, WINDOW, Strip, judged_borders, wholeness
+from glassnet.reading.borders import (
+    COLUMNS,
+    COLUMNS_AROUND,
+    LABELS,
+    ROWS,
+    ROWS_AROUND,
+    TALL,
+    WINDOW,
+    Strip,
+    seen_around,
+    weighed,
+)
 from glassnet.reading.elements import Element
+from glassnet.reading.scores import Judge, judge_of
 
 HEIGHT = 2 * TALL
 
@@ -27,15 +40,15 @@ def parts(window: Array) -> tuple[Array, Array]:
     """Return the ink of a candidate and that around it."""
     assert (window.shape, window.dtype) == ((WINDOW,), np.dtype(np.uint8))
     own, around = np.split(window, [ROWS * COLUMNS])
-    return own.reshape(ROWS, COLUMNS), around.reshape(ROWS // 2, COLUMNS // 2)
+    return own.reshape(ROWS, COLUMNS), around.reshape(ROWS_AROUND // 2, COLUMNS_AROUND // 2)
 
 
 def test_a_window_shows_a_candidate_and_what_is_beside_it() -> None:
     """The middle one of three blocks, 8 cells wide, lies in the middle; 4 cells beside it the others begin."""
     own, around = parts(strip((0, 16), (24, 40), (48, 64)).window(1, 1, (24, 0, 40, HEIGHT)))
     assert own.sum() == 200 * TALL * 8
-    assert (own[3 : 3 + TALL, 8:16] == 200).all()
-    assert np.flatnonzero(around.any(axis=0)).tolist() == [0, 1, 10, 11]
+    assert (own[4 : 4 + TALL, 9:17] == 200).all()
+    assert np.flatnonzero(around.any(axis=0)).tolist() == [*range(7, 11), *range(19, 23)]
 
 
 def test_elements_of_a_candidate_are_put_together() -> None:
@@ -62,12 +75,43 @@ def test_half_of_a_zero_is_no_digit() -> None:
     boxes = ((left, top, right, bottom), (left, top, middle, bottom), (middle, top, right, bottom))
     ranges = ((0, 1), (0, 0), (1, 1))
     windows = [both.window(*found, box) for found, box in zip(ranges, boxes, strict=True)]
-    whole, before, after = wholeness(np.array(windows)).tolist()
+    whole, before, after = seen_around(np.array(windows))[:, :10].sum(axis=1).tolist()
     assert whole > 5 * max(before, after)
 
 
 def test_the_answers_are_probabilities() -> None:
-    answers = judged_borders(np.zeros((3, WINDOW), np.uint8))
+    answers = seen_around(np.zeros((3, WINDOW), np.uint8))
     assert answers.shape == (3, len(LABELS))
     assert answers.sum(axis=1) == pytest.approx(1)
-    assert judged_borders(np.zeros((0, WINDOW), np.uint8)).shape == (0, len(LABELS))
+    assert seen_around(np.zeros((0, WINDOW), np.uint8)).shape == (0, len(LABELS))
+
+
+def of_labels(labels: tuple[str | int, ...], **likely: float) -> Array:
+    """Return probabilities of labels, those named by keyword (``d7`` for 7) as given, the others sharing the rest."""
+    given = {name.removeprefix("d"): value for name, value in likely.items()}
+    rest = (1 - sum(given.values())) / (len(labels) - len(given))
+    return np.array([[given.get(str(label), rest) for label in labels]], np.float32)
+
+
+def test_a_digit_that_both_see_is_surer_than_a_part_that_looks_like_one() -> None:
+    judge = judge_of(None)
+    own = of_labels(judge.labels, d7=0.99)
+    whole, part = (of_labels(LABELS, **{name: 0.99}) for name in ("d7", "part"))
+    for cut in (True, False):
+        likely, unlikely = (weighed(own, seen, np.array([cut]), judge)[0] for seen in (whole, part))
+        assert likely.sum() == pytest.approx(1)
+        assert judge.labels[int(likely.argmax())] == judge.labels[int(unlikely[judge.digit_columns].argmax())] == 7
+        assert likely[judge.none_column] < 0.01 < unlikely[judge.none_column]
+
+
+def test_labels_the_borders_do_not_know_keep_their_order() -> None:
+    """A network of words for digits: what is seen around says only whether one stands there."""
+    judge = Judge(judge_of(None).network, ("one", "two", NONE))
+    answer = weighed(np.array([[0.2, 0.7, 0.1]], np.float32), of_labels(LABELS, d3=0.9), np.array([True]), judge)[0]
+    assert answer[1] > answer[0] > answer[2]
+
+
+def test_a_network_without_none_stays_as_it_is() -> None:
+    judge = Judge(judge_of(None).network, ("one", "two"))
+    own = np.array([[0.2, 0.8]], np.float32)
+    assert weighed(own, of_labels(LABELS, part=0.9), np.array([True]), judge) is own

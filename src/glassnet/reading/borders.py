@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,12 +18,15 @@ import numpy as np
 from glassnet.digits.models import shipped
 from glassnet.digits.picture import Array
 from glassnet.digits.recognise import Classifier
+from glassnet.network import Label
 from glassnet.reading.elements import Element
+from glassnet.reading.scores import Judge
 
-TALL = 14  # cells for the height of a row
-ROWS, COLUMNS = 20, 24  # cells of a window
-LABELS = ("part", "whole", "mark")  # of a digit, or no digit at all
-WINDOW = ROWS * COLUMNS + ROWS * COLUMNS // 4  # what stands around is seen half as sharp
+TALL = 18  # cells for the height of a row
+ROWS = COLUMNS = 26  # cells of the candidate's own window
+ROWS_AROUND, COLUMNS_AROUND = 28, 60  # and of what stands around it, which is seen half as sharp
+LABELS: tuple[Label, ...] = (*range(10), "part", "mark")  # a whole digit, a part of one or more than one, or no digit
+WINDOW = ROWS * COLUMNS + ROWS_AROUND * COLUMNS_AROUND // 4
 
 
 class Strip:
@@ -34,7 +38,10 @@ class Strip:
         self.left = min(element.left for element in elements)
         self.top = min(element.top for element in elements)
         right, bottom = max(element.right for element in elements), max(element.bottom for element in elements)
-        shape = (self._cell(bottom - self.top) + 2 * ROWS, self._cell(right - self.left) + 2 * COLUMNS)
+        shape = (
+            self._cell(bottom - self.top) + 2 * ROWS_AROUND,
+            self._cell(right - self.left) + 2 * COLUMNS_AROUND,
+        )
         self.all = np.zeros(shape, np.float32)
         self.inks: list[tuple[int, int, Array]] = []
         for number, element in enumerate(elements, start):
@@ -57,13 +64,14 @@ class Strip:
         ink = np.zeros((bottom - top, right - left), np.float32)
         own = ink[element.top - top : element.bottom - top, element.left - left : element.right - left]
         np.multiply(strength[where], numbers[where] == number, out=own, casting="unsafe")
-        return y + ROWS, x + COLUMNS, cv2.resize(ink, (columns, rows), interpolation=cv2.INTER_AREA)
+        return y + ROWS_AROUND, x + COLUMNS_AROUND, cv2.resize(ink, (columns, rows), interpolation=cv2.INTER_AREA)
 
     def window(self, first: int, last: int, box: tuple[int, int, int, int]) -> Array:
         """Return the ink of the elements first to last and that of the others around: (WINDOW,) of uint8."""
         left, top, right, bottom = box
-        y = self._cell((top + bottom) / 2 - self.top) + ROWS - ROWS // 2
-        x = self._cell((left + right) / 2 - self.left) + COLUMNS - COLUMNS // 2
+        middle_y = self._cell((top + bottom) / 2 - self.top) + ROWS_AROUND
+        middle_x = self._cell((left + right) / 2 - self.left) + COLUMNS_AROUND
+        y, x = middle_y - ROWS // 2, middle_x - COLUMNS // 2
         own = np.zeros((ROWS, COLUMNS), np.float32)
         for above, before, cells in self.inks[first : last + 1]:
             high, wide = max(above, y), max(before, x)
@@ -71,8 +79,10 @@ class Strip:
             if high < low and wide < far:
                 part = cells[high - above : low - above, wide - before : far - before]
                 own[high - y : low - y, wide - x : far - x] += part
-        others = self.all[y : y + ROWS, x : x + COLUMNS] - own
-        coarse = cv2.resize(others, (COLUMNS // 2, ROWS // 2), interpolation=cv2.INTER_AREA)
+        top, left = middle_y - ROWS_AROUND // 2, middle_x - COLUMNS_AROUND // 2
+        others = self.all[top : top + ROWS_AROUND, left : left + COLUMNS_AROUND].copy()
+        others[y - top : y - top + ROWS, x - left : x - left + COLUMNS] -= own
+        coarse = cv2.resize(others, (COLUMNS_AROUND // 2, ROWS_AROUND // 2), interpolation=cv2.INTER_AREA)
         return np.clip(np.concatenate([own.reshape(-1), coarse.reshape(-1)]), 0, 255).astype(np.uint8)
 
 
@@ -82,11 +92,49 @@ def borders() -> Classifier:
     return shipped("borders").compile()
 
 
-def wholeness(windows: Array) -> Array:
-    """Return how likely each of windows (n, WINDOW) shows one whole digit: (n,)."""
-    return judged_borders(windows)[:, LABELS.index("whole")]
-
-
-def judged_borders(windows: Array) -> Array:
-    """Return how likely each of windows (n, WINDOW) shows what LABELS say: (n, 3)."""
+def seen_around(windows: Array) -> Array:
+    """Return how likely each of windows (n, WINDOW) shows what LABELS say: (n, 12)."""
     return np.array(borders()(windows), np.float32) if len(windows) else np.zeros((0, len(LABELS)), np.float32)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Powers to which probabilities are raised before they are multiplied, as fitted to candidates held out.
+
+    own, own_none: of what the network of digits says of a digit and of none; seen, seen_none: of what this one says.
+    none: a factor of none, its logarithm.
+    """
+
+    own: float
+    seen: float
+    own_none: float
+    seen_none: float
+    none: float
+
+
+# The network of digits has never seen half a digit with the other half beside it: of what was cut it knows little.
+CUT = Weights(own=0.45, seen=0.85, own_none=0.07, seen_none=1.0, none=-2.2)
+UNCUT = Weights(own=0.6, seen=0.35, own_none=0.05, seen_none=1.4, none=-2.4)
+LEAST = 1e-5
+
+
+def weighed(own: Array, seen: Array, cut: Array, judge: Judge) -> Array:
+    """Return probabilities (n, labels) made of those of the network of digits and those seen around.
+
+    own: (n, labels) of the judge. seen: (n, 12). cut: (n,) bool. A network that cannot say none stays as it is.
+    """
+    if judge.none_column is None:
+        return own
+    whole = seen[:, :10].sum(axis=1)
+    places = {label: place for place, label in enumerate(LABELS)}
+    around = [seen[:, places[label]] if label in places else whole / 10 for label in judge.labels]
+    around[judge.none_column] = 1 - whole
+    logarithms = np.empty_like(own)
+    for weights, these in ((CUT, cut), (UNCUT, ~cut)):
+        powers = np.full((2, len(judge.labels)), [[weights.own], [weights.seen]], np.float32)
+        powers[:, judge.none_column] = weights.own_none, weights.seen_none
+        both = np.log(np.maximum([own[these], np.stack(around, axis=1)[these]], LEAST))
+        logarithms[these] = (powers[:, np.newaxis] * both).sum(axis=0)
+        logarithms[these, judge.none_column] += weights.none
+    likely = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
+    return np.asarray(likely / likely.sum(axis=1, keepdims=True))

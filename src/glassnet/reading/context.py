@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from glassnet.reading.lattice import Candidate, Reading
 from glassnet.reading.scores import Judge
 
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
-MOST_STROKES = 0.6  # of the digits cut from one piece that may be ones
-# Probability that each digit cut from one piece must have: beside digits that stand by themselves; alone in its row,
-# if the cuts cross little ink, or more.
-LEAST_CUT, LEAST_CUT_CLEAN, LEAST_CUT_ALONE = 0.6, 0.9, 0.98
-CLEAN = 0.08  # heights of ink that a cut crosses where two digits no more than touch
+# That a piece of ink was rightly cut into digits, the logarithm of the odds: so many times the mean logarithm of the
+# digits' probabilities and of that of marks, as seen around; so many times the logarithm of how many digits the row has
+# beside them, and one; and a constant. Fitted to pieces on pages of training digits.
+DIGITS, MARKS, COMPANY, CONSTANT = 2.8, -0.56, 2.5, -0.65
+LEAST_ODDS = 0.85  # logarithm
+LEAST_MARK = 1e-4
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
 SURE_IN_TEXT = 0.97
@@ -41,30 +44,20 @@ def _refuse(reading: Reading, refused: Sequence[Candidate]) -> Reading:
 
 
 def _without_hatching(reading: Reading, judge: Judge) -> Reading:
-    """Refuse the digits of pieces that were cut into doubtful ones, or into ones mostly, or that are half refused."""
+    """Refuse the digits of pieces that were hardly cut rightly: zigzags and letters that look like digits in a row."""
     refused: list[Candidate] = []
     pieces: dict[int, list[Candidate]] = {}
     for candidate in reading.digits:
         for piece in {element.piece for element in candidate.elements if not element.whole}:
             pieces.setdefault(piece, []).append(candidate)
-    for piece, digits in pieces.items():
-        ones = sum(judge.labels[int(digit.probabilities.argmax())] == 1 for digit in digits)
-        inked = sum(element.area for digit in digits for element in digit.elements if element.piece == piece)
-        left_out = sum(element.area for other in reading.others for element in other.elements if element.piece == piece)
+    for digits in pieces.values():
         columns = judge.digit_columns
-        least = min(float(digit.probabilities[columns].max()) for digit in digits)
-        alone = all(any(not element.whole for element in digit.elements) for digit in reading.digits)
-        clean = _crossed(digits) <= CLEAN
-        unsure = least < (LEAST_CUT if not alone else LEAST_CUT_CLEAN if clean else LEAST_CUT_ALONE)
-        if unsure or (len(digits) >= 3 and ones > MOST_STROKES * len(digits)) or left_out > 0.5 * inked:
+        own = np.log([max(float(digit.probabilities[columns].max()), LEAST_MARK) for digit in digits]).mean()
+        mark = np.log([max(digit.mark, LEAST_MARK) for digit in digits]).mean()
+        company = np.log(1 + len(reading.digits) - len(digits))
+        if DIGITS * own + MARKS * mark + COMPANY * company + CONSTANT < LEAST_ODDS:
             refused += [digit for digit in digits if digit not in refused]
     return _refuse(reading, refused)
-
-
-def _crossed(digits: Sequence[Candidate]) -> float:
-    """Return how much ink the worst of the cuts between digits crosses, in heights."""
-    ends = [end for digit in digits for end in (digit.elements[0].before, digit.elements[-1].after)]
-    return max((end for end in ends if end is not None), default=0.0)
 
 
 def _large(reading: Reading) -> list[Candidate]:

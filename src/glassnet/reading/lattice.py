@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
-from glassnet.reading.borders import WINDOW, Strip, wholeness
+from glassnet.reading.borders import LABELS, WINDOW, Strip, seen_around, weighed
 from glassnet.reading.cuts import cuts_of
 from glassnet.reading.elements import Element, slices_of, whole_element
 from glassnet.reading.pieces import Pieces
@@ -25,32 +25,33 @@ from glassnet.reading.scores import Judge, prepared_ink, stacked
 
 WIDEST = 1.35  # a digit's width in heights
 MOST_ELEMENTS = 10  # that make up a digit, slices and broken strokes together
+NARROWEST = 0.05  # and what is narrower is what is left of a printed line
 SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
 SOLID = 0.75  # of its box, what a disc fills and more
 SURE = 0.95  # what is a digit so surely is neither cut nor joined to another one
-CUT, CROSSED = 0.08, 1.2  # costs of a cut, and of the ink it crosses, in heights
-BRIDGED, JOINED = 5.0, 0.06  # costs of a gap closed, in heights, and of pieces joined, squared
-LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.5, 0.5, 2.0  # costs of what is taken for no digit
-SURELY_ONE = 0.75  # width in heights: what is wider may be two digits that look like one
-WIDE = 1.0  # cost of each height that a digit is wider than that
+CUT, CROSSED = 0.26, 3.0  # costs of a cut, and of the ink it crosses, in heights
+BRIDGED, JOINED = 3.0, 0.03  # costs of a gap closed, in heights, and of pieces joined, squared
+LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.95, 1.1, 2.0  # costs of what is taken for no digit
+SURELY_ONE = 0.85  # width in heights: what is wider may be two digits that look like one
+WIDE = 0.5  # cost of each height that a digit is wider than that
 NARROW = 1.0  # heights: what is wider and no digit may be two that touch
 TEXT, FEWEST_LETTERS = 0.3, 3  # share and number of a row's pieces that are letters where it is text
+FULL = 0.85  # of a candidate's pixels are weaker than its full strength
 LEAST_LOGARITHM = 1e-4
-PARTS = 0.1  # whole digits among candidates, as the network of borders was trained, for one that is none
-MOST_ODDS = 100.0  # that borders speak for or against a digit
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """A run of elements of a row.
 
-    prepared: (28, 28) as the network sees it. probabilities: (labels,), or none where it was not asked. refused: taken
-    as a mark, whatever the networks say.
+    prepared: (28, 28) as the network sees it. probabilities: (labels,), or none where it was not asked. mark: how
+    likely it is no digit nor part of one, as seen around. refused: taken as a mark, whatever the networks say.
     """
 
     elements: tuple[Element, ...]
     prepared: Array
     probabilities: Array
+    mark: float = 0.0
     refused: bool = False
 
     @property
@@ -79,11 +80,11 @@ class Reading:
 
 def read_rows(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> list[Reading]:
     """Return the likeliest reading of each row."""
-    return [_cheapest(plan, judge) for plan in plans_of(strength, pieces, rows, judge, wholeness)[1]]
+    return [_cheapest(plan, judge) for plan in plans_of(strength, pieces, rows, judge, seen_around)[1]]
 
 
 def plans_of(
-    strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge, wholeness: Callable[[Array], Array]
+    strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge, seen_around: Callable[[Array], Array]
 ) -> tuple[_Page, list[_Plan]]:
     """Return what each row may be read from, every candidate judged by both networks."""
     singles = _judged_pieces(strength, pieces, rows, judge)
@@ -104,27 +105,18 @@ def plans_of(
                 windows.append(strip.window(first, last, _box(plan.elements[first : last + 1])))
     pictures = stacked([each[3] for each in waiting])
     probabilities = judge(pictures)
-    whole = wholeness(np.array(windows, np.uint8).reshape(-1, WINDOW))
-    cut = [any(not element.whole for element in plans[n].elements[first : last + 1]) for n, first, last, _ in waiting]
-    probabilities = _with_borders(probabilities, whole, np.array(cut, bool), judge)
-    for (number, first, last, prepared), answer in zip(waiting, probabilities, strict=True):
+    seen = seen_around(np.array(windows, np.uint8).reshape(-1, WINDOW))
+    cut = [_is_cut(plans[number].elements[first : last + 1]) for number, first, last, _ in waiting]
+    probabilities = weighed(probabilities, seen, np.array(cut, bool), judge)
+    marks = seen[:, LABELS.index("mark")].tolist()
+    for (number, first, last, prepared), answer, mark in zip(waiting, probabilities, marks, strict=True):
         elements = plans[number].elements[first : last + 1]
-        plans[number].judged[first, last] = Candidate(elements, prepared, answer)
+        plans[number].judged[first, last] = Candidate(elements, prepared, answer, mark)
     return page, plans
 
 
-def _with_borders(probabilities: Array, whole: Array, cut: Array, judge: Judge) -> Array:
-    """Return probabilities (n, labels) with none as much likelier as the borders speak against a whole digit.
-
-    whole: (n,), how likely it is one. cut: (n,) bool; what was not cut keeps its probabilities, whoever wrote it.
-    """
-    if judge.none_column is None:
-        return probabilities
-    whole = np.clip(whole, 1e-6, 1 - 1e-6)
-    seen = probabilities.copy()
-    odds = np.clip(PARTS * (1 - whole) / whole, 1 / MOST_ODDS, MOST_ODDS)
-    seen[:, judge.none_column] *= np.where(cut, odds, 1)
-    return np.asarray(seen / seen.sum(axis=1, keepdims=True))
+def _is_cut(elements: Sequence[Element]) -> bool:
+    return any(not element.whole for element in elements)
 
 
 @dataclass(eq=False)
@@ -147,7 +139,9 @@ def cut_out(strength: Array, mask: Array) -> Array | None:
     if not inside.any():
         return None
     ink = cv2.multiply(strength, cv2.dilate(inside, _AROUND))
-    full = float(np.percentile(strength[mask], 85))
+    values = strength[mask]
+    place = int(FULL * (len(values) - 1))
+    full = float(np.partition(values, place)[place])
     if full < 230:
         ink = cv2.convertScaleAbs(ink, alpha=255 / max(full, 1.0))
     return prepared_ink(ink)
@@ -189,7 +183,7 @@ class _Plan:
                     continue
                 if first == last and _is_solid(begin):
                     continue
-                if high < SMALL * height or (wide < 0.05 * height and not begin.whole):
+                if high < SMALL * height or wide < NARROWEST * height:
                     continue
                 found.append((first, last))
         return found

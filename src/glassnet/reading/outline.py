@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
+from glassnet.reading.inking import Ink
 
 SURVEY_SIDE = 320
 LEAST_PAGE, MOST_PAGE = 0.2, 0.995  # of the picture's area
 LEAST_STEP = 25  # of 255: how much brighter than the table a sheet is
-MOSTLY = 0.85  # of the picture's area: a sheet of which no corner is seen
+MOSTLY, CORNERED = 0.85, 0.75  # of the picture's area: a sheet of which no corner is seen, or one
 FAR_DARKER, LESS_PALE = 0.35, 0.75  # of the sheet's brightness and paleness: no shadow
 STRAIGHT = 0.95  # of what a sheet and its four corners cover together, what both cover
 ODD_ANGLE = 22  # degrees that a sheet's corner may differ from a right angle, seen from the side
@@ -38,7 +39,6 @@ def flat_of(colours: Array) -> Flat:
     sheet = sheet_of(colours)
     if sheet is None:
         return Flat(colours, np.eye(3))
-    height, width = colours.shape[:2]
     corners = sheet.corners
     if not sheet.whole:
         return Flat(_table_covered(colours, corners), np.eye(3))
@@ -65,12 +65,12 @@ def _table_covered(colours: Array, corners: Array) -> Array:
     _, nearest = cv2.distanceTransformWithLabels(beyond, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     of = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
     of[nearest[beyond == 0]] = small[beyond == 0]
-    paper = cv2.GaussianBlur(of[nearest], (0, 0), 3)
-    inside = np.zeros((height, width), np.uint8)
+    paper: Array = cv2.GaussianBlur(of[nearest], (0, 0), 3)
+    covered = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
+    inside: Array = np.zeros((height, width), np.uint8)
     cv2.fillConvexPoly(inside, np.rint(corners).astype(np.int32), 255)
     reach = max(3, round(2 * INSET * max(height, width)) | 1)
     inside = cv2.erode(inside, np.ones((reach, reach), np.uint8), borderValue=255)
-    covered = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(inside[..., np.newaxis] > 0, colours, covered)
 
 
@@ -179,8 +179,8 @@ def _polygon(hull: Array, filled: Array, share: float, surely: bool) -> Sheet | 
         square = np.abs(_angles(corners) - 90) < ODD_ANGLE
         if len(corners) == 4 and square.all() and not cut:
             return Sheet(_clockwise(corners), True, share, surely)
-        # A shadow has no square corner.
-        seen = surely or (square & ~at_edges.any(axis=1)).any()
+        # A shadow seldom has a square corner.
+        seen = surely or (len(corners) < 8 and share > CORNERED and (square & ~at_edges.any(axis=1)).any())
         return Sheet(hull[:, 0].astype(np.float64), False, share, surely) if seen else None
     return None
 
@@ -202,18 +202,20 @@ def _clockwise(corners: Array) -> Array:
     return max(turns, key=lambda turned: float(turned[1, 0] - turned[0, 0] + turned[2, 0] - turned[3, 0]))
 
 
-def lean_of(strength: Array, noise: float) -> float:
+def lean_of(ink: Ink) -> float:
     """Return by how many degrees rows and lines on the page fall to the right; 0 where nothing says so.
-
-    noise: what bare paper reaches.
 
     Where rows are level, ink gathers in some rows of pixels and is missing in others: the sum of squares of the rows'
     ink is largest.
     """
+    strength = ink.strength
     factor = min(1.0, 500 / max(strength.shape))
     size = (max(1, round(strength.shape[1] * factor)), max(1, round(strength.shape[0] * factor)))
-    ink = cv2.subtract(strength, np.full_like(strength, round(min(1.2 * noise, 128))))
-    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
+    inked = cv2.subtract(strength, np.full_like(strength, round(min(1.2 * ink.noise, 128))))
+    small = cv2.resize(inked, size, interpolation=cv2.INTER_AREA)
+    # What is wider than two strokes is a blot, or the corner of a shadow.
+    side = 2 * round(ink.stroke * factor) + 3
+    small = cv2.subtract(small, cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)))
     small = np.minimum(small, 128).astype(np.float32)
     if not small.any():
         return 0.0

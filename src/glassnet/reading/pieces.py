@@ -16,6 +16,7 @@ WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something str
 STRONG = 0.45
 MOST_PIECES = 4000
 ROUND = 0.9  # of the picture's sides: a frame around it
+FEWEST_SIDES = 4  # of boxes: as many as one box has on the left and right, twice
 FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
 
 
@@ -91,9 +92,10 @@ def without(pieces: Pieces, dropped: Array) -> Pieces:
 def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
     """Return which pieces (n,) are short upright lines on a level printed one, such as stand between boxes.
 
-    They are as thin as that line, and at least two on it are of one height.
+    They are as thin as that line, and at least two on it are of one height, or as high as several sides of boxes.
     """
     found = np.zeros(len(pieces), bool)
+    sides = np.array([rule.last - rule.first for rule in rules if rule.upright and len(rule.pieces) == 1])
     middle = pieces.left + pieces.width / 2
     bottom = pieces.top + pieces.height
     slender = pieces.height > 2.0 * pieces.width
@@ -106,7 +108,8 @@ def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
         on &= pieces.width <= 1.6 * rule.thick + 4 + 0.05 * pieces.height
         for piece in np.flatnonzero(on):
             alike = on & (np.abs(pieces.height - pieces.height[piece]) <= 2 + 0.1 * pieces.height[piece])
-            found[piece] |= np.count_nonzero(alike) >= 2
+            like_sides = np.abs(sides - pieces.height[piece]) <= 2 + 0.1 * pieces.height[piece]
+            found[piece] |= np.count_nonzero(alike) >= 2 or np.count_nonzero(like_sides) >= FEWEST_SIDES
     return found
 
 

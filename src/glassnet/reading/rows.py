@@ -17,8 +17,8 @@ from glassnet.reading.pieces import Pieces
 CORE = 0.5  # of the usual height: from here on a piece makes a row
 HIGHEST = 4.0  # of the usual height: what is higher is a sheet's edge, a shadow, a drawing
 SAME_ROW = 0.5  # of a height: how far middles may lie apart
-# Seen aslant, rows fall or rise, more so at the top than at the bottom or less: tangents that are tried, of all rows and
-# of the difference between the first and the last one; how clearly better than level rows they must be.
+# Seen aslant, rows fall or rise, at the top more than at the bottom or less: tangents that are tried, of all rows and of
+# the difference between the first and the last one; how clearly better than level rows they must be.
 FALLS, FANS = np.linspace(-0.06, 0.06, 25), np.linspace(-0.1, 0.1, 21)
 CLEARLY = 1.1
 BIN = 0.2  # heights
@@ -107,16 +107,20 @@ def _levelled(pieces: Pieces, core: Array, usual: float) -> Array:
     x = x - x[few].mean()
     place = (y - y[few].mean()) / max(float(np.ptp(y[few])), 1.0)
     fall, fan = (each.reshape(-1, 1) for each in np.meshgrid(FALLS, FANS))
-    level = y[few] - x[few] * (fall + fan * place[few])
-    level -= level.min()
-    bins = int(level.max() / BIN) + 2
-    counts = np.bincount(((level / BIN).astype(int) + bins * np.arange(len(level))[:, np.newaxis]).ravel(), minlength=bins * len(level))
-    counts = counts.reshape(len(level), bins)
-    told = ((counts[:, 1:] + counts[:, :-1]) ** 2).sum(axis=1) * (1 - np.abs(fall[:, 0]) - np.abs(fan[:, 0]))
-    best, flat = int(told.argmax()), len(told) // 2
-    if told[best] < CLEARLY * told[flat]:
-        best = flat
+    told = _gathered(y[few] - x[few] * (fall + fan * place[few])) * (1 - np.abs(fall) - np.abs(fan))[:, 0]
+    best, level = int(told.argmax()), len(told) // 2
+    if told[best] < CLEARLY * told[level]:
+        best = level
     return np.asarray(usual * (y - x * (fall[best] + fan[best] * place)))
+
+
+def _gathered(heights: Array) -> Array:
+    """Return how much each of several arrangements (several, n) gathers its n heights: (several,)."""
+    heights = heights - heights.min()
+    bins = int(heights.max() / BIN) + 2
+    places = (heights / BIN).astype(int) + bins * np.arange(len(heights))[:, np.newaxis]
+    counts = np.bincount(places.ravel(), minlength=bins * len(heights)).reshape(len(heights), bins)
+    return np.asarray(((counts[:, 1:] + counts[:, :-1]) ** 2).sum(axis=1))
 
 
 def _joined(rows: list[Row], pieces: Pieces, middle: Array) -> list[Row]:
