@@ -3,7 +3,8 @@
 Numbers are written by the page maker with MNIST's training digits, many of whose digits touch, with letters and other
 marks among them; which pixel is of which digit is known. The reader's own steps cut them up. The candidate that has
 more of a digit's pixels and less of others than any, and those nearly as good, are whole digits; one that lacks some or
-has more is a part, what is no digit a mark; what lies between is left out. Half an hour on two cores, and 8 GB of memory.
+has more is a part, what is no digit a mark; what lies between is left out. Half an hour on two cores, with
+8 GB of memory.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ TOGETHER = 20  # sheets that a process makes one after the other
 
 
 def written(generator: np.random.Generator, digits: Digits) -> tuple[Array, Array, Array]:
-    """Return ink (h, w) of uint8 in several rows, the number of what each pixel is of, and which digit each number is, or MARK."""
+    """Return ink (h, w) of uint8 in several rows, the number of what each pixel is of, and the labels of the numbers.
+
+    The label of a mark is MARK.
+    """
     height = float(np.exp(generator.uniform(np.log(20), np.log(80))))
     hand = Hand(
         height,

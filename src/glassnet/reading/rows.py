@@ -17,8 +17,8 @@ from glassnet.reading.pieces import Pieces
 CORE = 0.5  # of the usual height: from here on a piece makes a row
 HIGHEST = 4.0  # of the usual height: what is higher is a sheet's edge, a shadow, a drawing
 SAME_ROW = 0.5  # of a height: how far middles may lie apart
-# Seen aslant, rows fall or rise, at the top more than at the bottom or less: tangents that are tried, of all rows and of
-# the difference between the first and the last one; how clearly better than level rows they must be.
+# Seen aslant, rows fall or rise, at the top of a page more than at its bottom or less: tangents that are tried, of all
+# rows and of the difference between the first and the last one; how clearly better than level rows they must be.
 FALLS, FANS = np.linspace(-0.06, 0.06, 25), np.linspace(-0.1, 0.1, 21)
 CLEARLY = 1.1
 BIN = 0.2  # heights
