@@ -26,6 +26,8 @@ STEEPEST = 0.06  # pixels a line may rise in one
 GAP = 6  # pixels without ink that a line may have
 UNBROKEN = 0.85  # of a line's columns have ink, the smaller gaps counted
 DENSE = 0.7  # of a line, from its first piece to its last, that they cover
+SAMPLES = 400  # columns in which a line that runs right across is looked for
+ALL_ALONG, MOST_FAINT = 0.97, 20.0  # of them have ink, of at least so much strength
 BLOCK = 6.0  # stroke widths along which a line's own strength is one number
 
 
@@ -51,10 +53,11 @@ class Rule:
 
 def rules_of(ink: Ink) -> list[Rule]:
     """Return the lines printed on a page that lies straight."""
-    level = _lines(ink.strength, ink)
-    upright = _lines(np.ascontiguousarray(ink.strength.T), ink)
-    found = [*_long(level, ink, ink.strength.shape[1]), *_upright(_long(upright, ink, ink.strength.shape[0]))]
-    return [*found, *_upright(_ticks(upright, found, ink))]
+    turned = np.ascontiguousarray(ink.strength.T)
+    lines, uprights = _lines(ink.strength, ink), _lines(turned, ink)
+    level, upright = _long(lines, ink, ink.strength.shape[1]), _long(uprights, ink, ink.strength.shape[0])
+    level, upright = [*level, *_across(ink.strength, level, ink)], [*upright, *_across(turned, upright, ink)]
+    return [*level, *_upright(upright), *_upright(_ticks(uprights, level, ink))]
 
 
 def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
@@ -158,6 +161,39 @@ def _long(lines: Sequence[Rule], ink: Ink, page_width: int) -> list[Rule]:
                     float(np.average([line.strength for line in together], weights=weights)),
                     tuple((line.first, line.last) for line in together),
                 )
+            )
+    return found
+
+
+def _across(strength: Array, known: Sequence[Rule], ink: Ink) -> list[Rule]:
+    """Return lines that run right across the page, though digits stand so close on them that hardly a piece is free.
+
+    They are parallel to the longest one known, or level: there, all along, is ink.
+    """
+    longest = max(known, key=lambda rule: rule.last - rule.first, default=None)
+    curve, first, last = (
+        (np.zeros(2), 0, strength.shape[1]) if longest is None else (longest.curve, longest.first, longest.last)
+    )
+    if last - first < LEAST_STROKES * ink.stroke:
+        return []
+    x = np.linspace(first + 2, last - 3, SAMPLES).astype(int)
+    middle = (first + last) / 2
+    falls = np.rint(np.polyval(curve, x) - np.polyval(curve, middle)).astype(int)
+    y = np.arange(len(strength))
+    seen = strength[np.clip(y[:, np.newaxis] + falls, 0, len(strength) - 1), x]
+    inked = (seen > max(MOST_FAINT, 3.0 * ink.noise)).mean(axis=1) >= ALL_ALONG
+    found: list[Rule] = []
+    ends = np.flatnonzero(np.diff(np.pad(inked.astype(np.int8), 1)))
+    for top, bottom in ends.reshape(-1, 2).tolist():
+        thick = bottom - top
+        here = curve.copy()
+        here[-1] += (top + bottom - 1) / 2 - np.polyval(curve, middle)
+        apart = min(
+            (abs(float(rule.at(np.array(middle)) - np.polyval(here, middle))) for rule in known), default=np.inf
+        )
+        if thick <= max(4.0, 1.1 * ink.stroke) and apart > thick + 4:
+            found.append(
+                Rule(here, first, last, thick, float(np.median(seen[top:bottom].max(axis=0))), ((first, last),))
             )
     return found
 
