@@ -301,6 +301,29 @@ def test_a_sheet_cut_off_by_the_pictures_edge_is_not_bent() -> None:
     assert read(photo).text == "\n".join(ROWS)
 
 
+def test_a_table_around_a_tilted_sheet_holds_no_digits() -> None:
+    """Thin wedges of a dark table along the picture's edges look like ones."""
+    rows = [*ROWS, "88", "1234"]
+    page = cv2.resize(np.pad(sheet(rows), ((100, 100), (100, 100), (0, 0)), mode="edge"), None, fx=2, fy=2)
+    height, width = page.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    beyond = (x < 0.03 * (height - y)) | (x > width - 0.03 * y) | (y > height - 0.03 * x) | (y < 0.015 * (width - x))
+    page[beyond] = (36, 33, 38)
+    assert read(page).text == "\n".join(rows)
+
+
+def test_rows_that_converge_stay_apart() -> None:
+    """Seen from the left, the first row falls and the last one rises: no single turn makes all of them level."""
+    gap = " " * 10
+    page = sheet([f"204{gap}57", f"38{gap}638", f"719{gap}71", f"46{gap}84", f"50{gap}12"], height=44)
+    height, width = page.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    nearer = np.array([[0, 0], [0, 80], [0, -80], [0, 0]], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, corners + nearer)
+    seen = cv2.warpPerspective(page, matrix, (width, height), borderValue=WHITE)
+    assert read(seen).text == "20457\n38638\n71971\n4684\n5012"
+
+
 def test_pencil_on_squared_paper_keeps_its_strokes() -> None:
     page = np.full_like(sheet(ROWS), 245)
     page[20::36, :] = page[21::36, :] = page[:, 20::36] = page[:, 21::36] = (150, 180, 210)
