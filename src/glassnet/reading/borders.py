@@ -113,8 +113,8 @@ class Weights:
 
 
 # The network of digits has never seen half a digit with the other half beside it: of what was cut it knows little.
-CUT = Weights(own=0.45, seen=0.85, own_none=0.07, seen_none=1.0, none=-2.2)
-UNCUT = Weights(own=0.6, seen=0.35, own_none=0.05, seen_none=1.4, none=-2.4)
+CUT = Weights(own=0.55, seen=0.85, own_none=0.07, seen_none=1.0, none=-2.2)
+UNCUT = Weights(own=0.6, seen=0.35, own_none=0.05, seen_none=1.4, none=-1.7)
 LEAST = 1e-5
 
 

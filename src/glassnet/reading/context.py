@@ -17,7 +17,7 @@ WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 # That a piece of ink was rightly cut into digits, the logarithm of the odds: so many times the mean logarithm of the
 # digits' probabilities and of that of marks, as seen around; so many times the logarithm of how many digits the row has
 # beside them, and one; and a constant. Fitted to pieces on pages of training digits.
-DIGITS, MARKS, COMPANY, CONSTANT = 2.8, -0.56, 2.5, -0.65
+DIGITS, MARKS, COMPANY, CONSTANT = 2.8, -0.7, 2.5, -0.65
 LEAST_ODDS = 0.85  # logarithm
 LEAST_MARK = 1e-4
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits

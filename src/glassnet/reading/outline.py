@@ -17,7 +17,9 @@ from glassnet.reading.inking import Ink
 SURVEY_SIDE = 320
 LEAST_PAGE, MOST_PAGE = 0.2, 0.995  # of the picture's area
 LEAST_STEP = 25  # of 255: how much brighter than the table a sheet is
+LEAST_EDGE = 15  # and within a few pixels of its edge: a picture's corners darken slowly, as soft shadows do
 MOSTLY, CORNERED = 0.85, 0.75  # of the picture's area: a sheet of which no corner is seen, or one
+CORNERED_DARKER = 0.6  # of the sheet's brightness: what is beyond, where one corner is seen
 FAR_DARKER, LESS_PALE = 0.35, 0.75  # of the sheet's brightness and paleness: no shadow
 STRAIGHT = 0.95  # of what a sheet and its four corners cover together, what both cover
 ODD_ANGLE = 22  # degrees that a sheet's corner may differ from a right angle, seen from the side
@@ -112,7 +114,7 @@ def sheet_of(colours: Array) -> Sheet | None:
         found += [sheet for sheet in outlines if sheet is not None]
     if not found:
         return None
-    best = max(found, key=lambda sheet: (sheet.whole, sheet.share))
+    best = max(found, key=lambda sheet: (sheet.whole, sheet.sure, sheet.share))
     corners = best.corners
     if not best.whole:
         # What one brightness does not tell from the sheet, another one does.
@@ -148,19 +150,32 @@ def _bright_polygon(grey: Array, split: float, darker: float) -> Sheet | None:
         return None
     beyond = filled == 0
     inner, outer = float(np.median(grey[~beyond])), float(np.median(grey[beyond]))
-    if inner - outer < LEAST_STEP:
+    if inner - outer < LEAST_STEP or _step(grey, beyond) < LEAST_EDGE:
         return None
     hull = cv2.convexHull(outline)
     if cv2.contourArea(outline) < STRAIGHT * cv2.contourArea(hull):
         return None
     darkest = float(np.percentile(grey[beyond], 25))  # a narrow strip of table is mostly blur
-    return _polygon(hull, filled, share, share > MOSTLY and darkest < darker * inner)
+    surely = share > MOSTLY and darkest < darker * inner
+    return _polygon(hull, filled, share, surely, share > CORNERED and outer < CORNERED_DARKER * inner)
 
 
-def _polygon(hull: Array, filled: Array, share: float, surely: bool) -> Sheet | None:
+def _step(grey: Array, beyond: Array) -> float:
+    """Return how much brighter than what is beyond (h, w) bool the rest is, close to the border between them."""
+    out = beyond.view(np.uint8)
+    near, blurred = (cv2.dilate(out, np.ones((side, side), np.uint8)) for side in (11, 5))
+    inside = (near > 0) & (blurred == 0)
+    near, blurred = (cv2.erode(out, np.ones((side, side), np.uint8)) for side in (11, 5))
+    outside = (near == 0) & (blurred > 0)
+    if not outside.any():  # a strip so narrow that all of it is blurred
+        outside = beyond
+    return float(np.median(grey[inside]) - np.median(grey[outside])) if inside.any() else 0.0
+
+
+def _polygon(hull: Array, filled: Array, share: float, surely: bool, perhaps: bool) -> Sheet | None:
     """Return four corners where they describe the sheet, more where the picture's edge cuts some of them off.
 
-    surely: what is beyond is no shadow.
+    surely: what is beyond is no shadow. perhaps: it is none if the sheet has a square corner.
     """
     length = cv2.arcLength(hull, closed=True)
     for tolerance in (0.01, 0.02, 0.03, 0.05):
@@ -180,7 +195,7 @@ def _polygon(hull: Array, filled: Array, share: float, surely: bool) -> Sheet | 
         if len(corners) == 4 and square.all() and not cut:
             return Sheet(_clockwise(corners), True, share, surely)
         # A shadow seldom has a square corner.
-        seen = surely or (len(corners) < 8 and share > CORNERED and (square & ~at_edges.any(axis=1)).any())
+        seen = surely or (perhaps and len(corners) < 8 and (square & ~at_edges.any(axis=1)).any())
         return Sheet(hull[:, 0].astype(np.float64), False, share, surely) if seen else None
     return None
 
