@@ -20,6 +20,7 @@ WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 DIGITS, MARKS, COMPANY, CONSTANT = 2.8, -0.7, 2.5, -0.65
 LEAST_ODDS = 0.85  # logarithm
 LEAST_MARK = 1e-4
+LIKELY_NONE = 0.4  # probability
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
 SURE_IN_TEXT = 0.97
@@ -29,8 +30,9 @@ def believed(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     """Return the readings, with digits refused that stand among marks which are none."""
     checked = [_without_hatching(reading, judge) for reading in readings]
     checked = [_without_words(reading, judge) for reading in checked]
-    digits = sum(len(reading.digits) for reading in checked)
-    others = sum(len(_large(reading)) for reading in checked)
+    none = sum(_none(digit, judge) > LIKELY_NONE for reading in checked for digit in reading.digits)
+    digits = sum(len(reading.digits) for reading in checked) - none
+    others = sum(len(_large(reading)) for reading in checked) + none
     if digits + others >= TEXT_MARKS and others > TEXT_SHARE * (digits + others):
         checked = [_only_sure(reading, judge) for reading in checked]
     return checked
@@ -68,7 +70,7 @@ def _large(reading: Reading) -> list[Candidate]:
 def _without_words(reading: Reading, judge: Judge) -> Reading:
     """Refuse the digits in groups in which as many marks are none."""
     others = _large(reading)
-    none = [digit for digit in reading.digits if _none(digit, judge) > 0.5]
+    none = [digit for digit in reading.digits if _none(digit, judge) > LIKELY_NONE]
     marks = sorted(
         [(digit, digit not in none) for digit in reading.digits] + [(other, False) for other in others],
         key=lambda mark: mark[0].box[0],

@@ -16,6 +16,10 @@ from glassnet.reading.inking import Ink
 
 SURVEY_SIDE = 320
 LEAST_PAGE, MOST_PAGE = 0.2, 0.995  # of the picture's area
+LEAST_SIDE, LONGEST = (
+    300,
+    2.5,
+)  # pixels, and shorter sides: a picture of a sheet, no cutting of one with its printed frame
 LEAST_STEP = 25  # of 255: how much brighter than the table a sheet is
 LEAST_EDGE = 15  # and within a few pixels of its edge: a picture's corners darken slowly, as soft shadows do
 MOSTLY, CORNERED = 0.85, 0.75  # of the picture's area: a sheet of which no corner is seen, or one
@@ -94,9 +98,10 @@ def sheet_of(colours: Array) -> Sheet | None:
 
     A shadow across a sheet leaves a part that looks like one: of all that do, whole ones count first, then large ones.
     """
-    factor = min(1.0, SURVEY_SIDE / max(colours.shape[:2]))
-    if min(colours.shape[:2]) * factor < 40:
+    shorter, longer = sorted(colours.shape[:2])
+    if shorter < LEAST_SIDE or longer > LONGEST * shorter:
         return None
+    factor = min(1.0, SURVEY_SIDE / longer)
     small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     # Paper is bright in its darkest colour too, wood is not; a table may be darker, or only more colourful.
     darkest, lightest = small.min(axis=2), small.max(axis=2)
