@@ -50,6 +50,8 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
     refused: list[Candidate] = []
     pieces: dict[int, list[Candidate]] = {}
     for candidate in reading.digits:
+        if candidate.elements[0].before is None and candidate.elements[-1].after is None:
+            continue  # nothing was cut off it
         for piece in {element.piece for element in candidate.elements if not element.whole}:
             pieces.setdefault(piece, []).append(candidate)
     for digits in pieces.values():
