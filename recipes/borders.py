@@ -174,9 +174,9 @@ def main() -> None:
     print(f"{len(answers)} candidates, {whole:.1%} of them whole digits", flush=True)
     network = initialise((WINDOW, *LAYERS, len(LABELS)), hidden="relu", seed=options.seed)
     known = int(len(answers) * (1 - HELD_OUT))  # the last sheets: candidates of one sheet are much alike
-    named = np.array([str(label) for label in LABELS])[answers]
+    named = np.array(LABELS)[answers]
     trained = train(
-        network.replace(inputs=Input((WINDOW,), scale=1 / 255), labels=tuple(map(str, LABELS))),
+        network.replace(inputs=Input((WINDOW,), scale=1 / 255), labels=LABELS),
         windows[:known],
         named[:known],
         loss=CrossEntropy(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from glassnet.reading.borders import (
     TALL,
     WINDOW,
     Strip,
+    borders,
     seen_around,
     weighed,
 )
@@ -80,13 +83,14 @@ def test_half_of_a_zero_is_no_digit() -> None:
 
 
 def test_the_answers_are_probabilities() -> None:
+    assert borders().labels == LABELS
     answers = seen_around(np.zeros((3, WINDOW), np.uint8))
     assert answers.shape == (3, len(LABELS))
     assert answers.sum(axis=1) == pytest.approx(1)
     assert seen_around(np.zeros((0, WINDOW), np.uint8)).shape == (0, len(LABELS))
 
 
-def of_labels(labels: tuple[str | int, ...], **likely: float) -> Array:
+def of_labels(labels: Sequence[str | int], **likely: float) -> Array:
     """Return probabilities of labels, those named by keyword (``d7`` for 7) as given, the others sharing the rest."""
     given = {name.removeprefix("d"): value for name, value in likely.items()}
     rest = (1 - sum(given.values())) / (len(labels) - len(given))

@@ -1,9 +1,8 @@
-"""Whether a candidate begins and ends where a digit does, seen with the ink around it.
+"""What a candidate is, seen with the ink around it: a whole digit, and which one, a part of one, or a mark.
 
 The network that names digits sees a candidate by itself: the left half of an 8 is a good 3 to it. This one sees where
-the candidate was cut out: its ink in one window, in another one what stands around it, both at the scale of the row.
-It says how likely that is one digit, neither more nor less; which one does not matter to it. ``recipes/borders.py``
-makes it.
+the candidate was cut out: its ink in one window, in another one, wider and half as sharp, what stands around it, both
+at the scale of the row. What the two say is multiplied. ``recipes/borders.py`` makes it.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ import numpy as np
 from glassnet.digits.models import shipped
 from glassnet.digits.picture import Array
 from glassnet.digits.recognise import Classifier
-from glassnet.network import Label
 from glassnet.reading.elements import Element
 from glassnet.reading.scores import Judge
 
 TALL = 18  # cells for the height of a row
 ROWS = COLUMNS = 26  # cells of the candidate's own window
 ROWS_AROUND, COLUMNS_AROUND = 28, 60  # and of what stands around it, which is seen half as sharp
-LABELS: tuple[Label, ...] = (*range(10), "part", "mark")  # a whole digit, a part of one or more than one, or no digit
+DIGITS = tuple("0123456789")
+LABELS = (*DIGITS, "part", "mark")  # a whole digit; a part of one, or more than one; no digit
 WINDOW = ROWS * COLUMNS + ROWS_AROUND * COLUMNS_AROUND // 4
 
 
@@ -99,7 +98,9 @@ def seen_around(windows: Array) -> Array:
 
 @dataclass(frozen=True)
 class Weights:
-    """Powers to which probabilities are raised before they are multiplied, as fitted to candidates held out.
+    """Powers to which probabilities are raised before they are multiplied.
+
+    They were fitted to candidates held out, and then to how well pages of training digits are read.
 
     own, own_none: of what the network of digits says of a digit and of none; seen, seen_none: of what this one says.
     none: a factor of none, its logarithm.
@@ -112,25 +113,26 @@ class Weights:
     none: float
 
 
-# The network of digits has never seen half a digit with the other half beside it: of what was cut it knows little.
-CUT = Weights(own=0.55, seen=0.85, own_none=0.07, seen_none=1.0, none=-2.2)
-UNCUT = Weights(own=0.6, seen=0.35, own_none=0.05, seen_none=1.4, none=-1.7)
+# The network of digits has never seen half a digit with the other half beside it: of slices it knows little.
+SLICED = Weights(own=0.55, seen=0.85, own_none=0.07, seen_none=1.0, none=-2.2)
+UNSLICED = Weights(own=0.6, seen=0.35, own_none=0.05, seen_none=1.4, none=-1.7)
 LEAST = 1e-5
 
 
-def weighed(own: Array, seen: Array, cut: Array, judge: Judge) -> Array:
+def weighed(own: Array, seen: Array, sliced: Array, judge: Judge) -> Array:
     """Return probabilities (n, labels) made of those of the network of digits and those seen around.
 
-    own: (n, labels) of the judge. seen: (n, 12). cut: (n,) bool. A network that cannot say none stays as it is.
+    own: (n, labels) of the judge. seen: (n, 12). sliced: (n,) bool, whether it is of slices of a piece. A network that
+    cannot say none stays as it is.
     """
     if judge.none_column is None:
         return own
-    whole = seen[:, :10].sum(axis=1)
-    places = {label: place for place, label in enumerate(LABELS)}
-    around = [seen[:, places[label]] if label in places else whole / 10 for label in judge.labels]
+    whole = seen[:, : len(DIGITS)].sum(axis=1)
+    names = [str(label) for label in judge.labels]
+    around = [seen[:, DIGITS.index(name)] if name in DIGITS else whole / len(DIGITS) for name in names]
     around[judge.none_column] = 1 - whole
     logarithms = np.empty_like(own)
-    for weights, these in ((CUT, cut), (UNCUT, ~cut)):
+    for weights, these in ((SLICED, sliced), (UNSLICED, ~sliced)):
         powers = np.full((2, len(judge.labels)), [[weights.own], [weights.seen]], np.float32)
         powers[:, judge.none_column] = weights.own_none, weights.seen_none
         both = np.log(np.maximum([own[these], np.stack(around, axis=1)[these]], LEAST))

@@ -14,12 +14,12 @@ from glassnet.reading.lattice import Candidate, Reading
 from glassnet.reading.scores import Judge
 
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
-# That a piece of ink was rightly cut into digits, the logarithm of the odds: so many times the mean logarithm of the
-# digits' probabilities and of that of marks, as seen around; so many times the logarithm of how many digits the row has
-# beside them, and one; and a constant. Fitted to pieces on pages of training digits.
-DIGITS, MARKS, COMPANY, CONSTANT = 2.8, -0.7, 2.5, -0.65
-LEAST_ODDS = 0.85  # logarithm
-LEAST_MARK = 1e-4
+# How much speaks for a piece of ink having rightly been cut into digits: so many times the mean logarithm of their
+# probabilities, and of that of marks, as seen around; so many times the logarithm of how many other digits the row has,
+# and one. Fitted to pieces on pages of training digits, as is what it must reach.
+DIGITS, MARKS, COMPANY = 2.8, -0.7, 2.5
+RIGHTLY_CUT = 1.5
+LEAST = 1e-4  # probability
 LIKELY_NONE = 0.4  # probability
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
@@ -56,10 +56,10 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
             pieces.setdefault(piece, []).append(candidate)
     for digits in pieces.values():
         columns = judge.digit_columns
-        own = np.log([max(float(digit.probabilities[columns].max()), LEAST_MARK) for digit in digits]).mean()
-        mark = np.log([max(digit.mark, LEAST_MARK) for digit in digits]).mean()
+        own = np.log([max(float(digit.probabilities[columns].max()), LEAST) for digit in digits]).mean()
+        mark = np.log([max(digit.mark, LEAST) for digit in digits]).mean()
         company = np.log(1 + len(reading.digits) - len(digits))
-        if DIGITS * own + MARKS * mark + COMPANY * company + CONSTANT < LEAST_ODDS:
+        if DIGITS * own + MARKS * mark + COMPANY * company < RIGHTLY_CUT:
             refused += [digit for digit in digits if digit not in refused]
     return _refuse(reading, refused)
 

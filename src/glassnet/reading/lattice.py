@@ -106,8 +106,8 @@ def plans_of(
     pictures = stacked([each[3] for each in waiting])
     probabilities = judge(pictures)
     seen = seen_around(np.array(windows, np.uint8).reshape(-1, WINDOW))
-    cut = [_is_cut(plans[number].elements[first : last + 1]) for number, first, last, _ in waiting]
-    probabilities = weighed(probabilities, seen, np.array(cut, bool), judge)
+    sliced = [_is_sliced(plans[number].elements[first : last + 1]) for number, first, last, _ in waiting]
+    probabilities = weighed(probabilities, seen, np.array(sliced, bool), judge)
     marks = seen[:, LABELS.index("mark")].tolist()
     for (number, first, last, prepared), answer, mark in zip(waiting, probabilities, marks, strict=True):
         elements = plans[number].elements[first : last + 1]
@@ -115,7 +115,7 @@ def plans_of(
     return page, plans
 
 
-def _is_cut(elements: Sequence[Element]) -> bool:
+def _is_sliced(elements: Sequence[Element]) -> bool:
     return any(not element.whole for element in elements)
 
 

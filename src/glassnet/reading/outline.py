@@ -16,12 +16,11 @@ from glassnet.reading.inking import Ink
 
 SURVEY_SIDE = 320
 LEAST_PAGE, MOST_PAGE = 0.2, 0.995  # of the picture's area
-LEAST_SIDE, LONGEST = (
-    300,
-    2.5,
-)  # pixels, and shorter sides: a picture of a sheet, no cutting of one with its printed frame
+# Of a picture of a sheet, in pixels and in shorter sides; others are cut from a sheet, a printed frame around them.
+LEAST_SIDE, LONGEST = 300, 2.5
 LEAST_STEP = 25  # of 255: how much brighter than the table a sheet is
 LEAST_EDGE = 15  # and within a few pixels of its edge: a picture's corners darken slowly, as soft shadows do
+BLURRED, CLOSE = 2, 5  # pixels of the small picture from the edge
 MOSTLY, CORNERED = 0.85, 0.75  # of the picture's area: a sheet of which no corner is seen, or one
 CORNERED_DARKER = 0.6  # of the sheet's brightness: what is beyond, where one corner is seen
 FAR_DARKER, LESS_PALE = 0.35, 0.75  # of the sheet's brightness and paleness: no shadow
@@ -167,11 +166,10 @@ def _bright_polygon(grey: Array, split: float, darker: float) -> Sheet | None:
 
 def _step(grey: Array, beyond: Array) -> float:
     """Return how much brighter than what is beyond (h, w) bool the rest is, close to the border between them."""
-    out = beyond.view(np.uint8)
-    near, blurred = (cv2.dilate(out, np.ones((side, side), np.uint8)) for side in (11, 5))
-    inside = (near > 0) & (blurred == 0)
-    near, blurred = (cv2.erode(out, np.ones((side, side), np.uint8)) for side in (11, 5))
-    outside = (near == 0) & (blurred > 0)
+    inside, outside = (
+        (far > BLURRED) & (far <= CLOSE)
+        for far in (cv2.distanceTransform(part.view(np.uint8), cv2.DIST_C, 3) for part in (~beyond, beyond))
+    )
     if not outside.any():  # a strip so narrow that all of it is blurred
         outside = beyond
     return float(np.median(grey[inside]) - np.median(grey[outside])) if inside.any() else 0.0

@@ -171,9 +171,10 @@ def _across(strength: Array, known: Sequence[Rule], ink: Ink) -> list[Rule]:
     They are parallel to the longest one known, or level: there, all along, is ink.
     """
     longest = max(known, key=lambda rule: rule.last - rule.first, default=None)
-    curve, first, last = (
-        (np.zeros(2), 0, strength.shape[1]) if longest is None else (longest.curve, longest.first, longest.last)
-    )
+    if longest is None:
+        curve, first, last = np.zeros(2), 0, strength.shape[1]
+    else:
+        curve, first, last = longest.curve, longest.first, longest.last
     if last - first < LEAST_STROKES * ink.stroke:
         return []
     x = np.linspace(first + 2, last - 3, SAMPLES).astype(int)
@@ -185,16 +186,13 @@ def _across(strength: Array, known: Sequence[Rule], ink: Ink) -> list[Rule]:
     found: list[Rule] = []
     ends = np.flatnonzero(np.diff(np.pad(inked.astype(np.int8), 1)))
     for top, bottom in ends.reshape(-1, 2).tolist():
-        thick = bottom - top
-        here = curve.copy()
-        here[-1] += (top + bottom - 1) / 2 - np.polyval(curve, middle)
-        apart = min(
-            (abs(float(rule.at(np.array(middle)) - np.polyval(here, middle))) for rule in known), default=np.inf
-        )
+        thick, centre = bottom - top, (top + bottom - 1) / 2
+        apart = min((abs(float(rule.at(np.array(middle))) - centre) for rule in known), default=np.inf)
         if thick <= max(4.0, 1.1 * ink.stroke) and apart > thick + 4:
-            found.append(
-                Rule(here, first, last, thick, float(np.median(seen[top:bottom].max(axis=0))), ((first, last),))
-            )
+            here = curve.copy()
+            here[-1] += centre - np.polyval(curve, middle)
+            strongest = float(np.median(seen[top:bottom].max(axis=0)))
+            found.append(Rule(here, first, last, thick, strongest, ((first, last),)))
     return found
 
 
