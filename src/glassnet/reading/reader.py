@@ -29,8 +29,8 @@ from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
 from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, is_tiny, one_piece, single_of, surely
 
-LEAST_PROBABILITY = 0.35  # of a digit that is read
-MOST_NONE = 0.4  # probability of "none" with which something is still read
+LEAST_PROBABILITY = 0.5  # of a digit that is read
+MOST_NONE = 0.5  # probability of "none" with which something is still read
 
 LEAST_DECODED = 1900  # pixels of the longer side: what is twice as long is decoded at half its size
 FEW_PIECES = 12  # of ink: so few may be one digit in pieces
