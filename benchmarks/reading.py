@@ -58,8 +58,8 @@ GROUPS: Mapping[str, tuple[tuple[str, ...], float]] = MappingProxyType(
 )
 MOST_FALSE = 2.0  # per 100 pages
 
-# A picture of 12 megapixels in a process of its own: the first call loads what is loaded once. What getrusage knows of a
-# process's memory on Linux is at least that of the process which started it; VmHWM is its own.
+# A picture of 12 megapixels in a process of its own: the first call loads what is loaded once. What getrusage says of
+# the memory of a process is, on Linux, at least that of the process which started it; VmHWM is its own.
 LARGE = (4032, 3024)
 LARGE_PROGRAM = """
 import pathlib, re, resource, sys, time

@@ -7,9 +7,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Programs and helpers without tests, which need libraries that may be missing.
 collect_ignore_glob = ["fuzz/fuzz*.py"] + ([] if find_spec("onnx") else ["onnxmodels/*.py"])
+
+
+# How long an example takes says how busy the machine is; no test is about that.
+settings.register_profile("glassnet", deadline=None)
+settings.load_profile("glassnet")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from glassnet.compiler.frames import Frame, Span, frame
@@ -22,7 +22,6 @@ spans = st.lists(st.tuples(st.integers(1, 40), st.integers(-1, 12), st.integers(
 )
 
 
-@settings(deadline=None)
 @given(spans)
 def test_what_lives_at_once_lies_apart(wanted: list[Span]) -> None:
     places = frame(len(wanted), wanted)

@@ -213,7 +213,7 @@ def batches(draw: st.DrawFn, width: int) -> Array:
     return x
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_random_networks_are_within_the_bound(data: st.DataObject) -> None:
     network = data.draw(networks())

@@ -338,7 +338,7 @@ ALONE: dict[str, Callable[[int, Any], Step]] = {
 KINDS = (*ALONE, "add", "multiply", "maximum", "concatenate", "slice", "take", "mean")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1 << 20))
 def test_random_graphs(seed: int) -> None:
     network = RandomGraph(seed).network()

@@ -70,13 +70,13 @@ def mutated(draw: st.DrawFn) -> tuple[str, bytes]:
     return format, bytes(changed)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(mutated())
 def test_a_file_with_a_few_bytes_changed(case: tuple[str, bytes]) -> None:
     read(*case)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(FORMATS)), st.binary(max_size=200))
 def test_any_bytes(format: str, data: bytes) -> None:
     read(format, data)

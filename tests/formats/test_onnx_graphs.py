@@ -233,7 +233,7 @@ def test_layer_normalisation_in_parts_and_whole() -> None:
     assert kinds(assert_same(whole, random(5, 4))) == ["normalise"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_arithmetic_over_shapes(data: st.DataObject) -> None:
     """Two operands, each a constant or a value, of shapes that broadcast."""

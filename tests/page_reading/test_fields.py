@@ -167,7 +167,7 @@ FIELDS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(PROBABILITIES, max_size=3), FIELDS)
 def test_no_other_reading_is_likelier(marks: list[dict[Any, float]], expected: Field) -> None:
     read = line(*marks)
