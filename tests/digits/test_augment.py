@@ -74,10 +74,8 @@ def test_more_than_opencv_takes_at_once(step: Callable[[Array, np.random.Generat
     assert distorted[-1].any()
 
 
-@pytest.mark.parametrize("step", ALL, ids=repr)
+@pytest.mark.parametrize("step", [step for step in ALL if not isinstance(step, Noise)], ids=repr)
 def test_no_picture_leaks_into_its_neighbours(step: Callable[[Array, np.random.Generator], Array]) -> None:
-    if isinstance(step, Noise):
-        pytest.skip("noise is everywhere")
     pictures = np.zeros((9, 28, 28), np.uint8)
     pictures[1::2] = 255
     assert not step(pictures, random())[::2].any()

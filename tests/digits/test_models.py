@@ -47,7 +47,7 @@ def test_a_card_is_about_the_file_that_is_shipped(name: str) -> None:
 
 
 def test_the_pages_are_made_from_the_cards() -> None:
-    pytest.importorskip("sklearn")
+    pytest.importorskip("sklearn", reason="the script takes load_digits from scikit-learn")
     made = runpy.run_path(str(SCRIPT))
     for name, card in digits.model_cards().items():
         written = (made["PAGES"] / f"{name}.md").read_text("utf-8")

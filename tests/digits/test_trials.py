@@ -17,7 +17,7 @@ def test_the_same_each_time(trial: str) -> None:
     np.testing.assert_array_equal(np.stack(first), np.stack(again))  # type: ignore[arg-type]
     assert np.stack(first).shape == DIGITS.shape  # type: ignore[arg-type]
     [alone] = tried(DIGITS[:1], trial)
-    np.testing.assert_array_equal(alone, first[0])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(alone, first[0])
 
 
 @pytest.mark.parametrize("trial", TRIALS)

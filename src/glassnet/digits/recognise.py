@@ -66,7 +66,7 @@ def recognise_prepared(prepared: Array, network: Classifier) -> Recognition:
 
 def _plain(label: Any) -> Label:
     """Return a label as Python's own integer or text."""
-    return label.item() if isinstance(label, np.generic) else label  # type: ignore[return-value]
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def _refuse_others(network: Classifier) -> None:
