@@ -29,6 +29,7 @@ DARKEST_PAPER = 0.3  # of its usual brightness
 # Of the steps in a picture, what strokes make at least, and what is enough to be all of them; and by how much more a
 # wider square explains where strokes are covered.
 SHARE_OF_STROKES, ENOUGH, LITTLE_MORE = 0.2, 0.85, 1.08
+MOST_OF_STEP = 2.0  # times the least step that counts
 # Most of a page is paper, so dark ink is the likelier the brighter the usual pixel is: by a factor of e for so many
 # levels above the neutral one, and by so many for its place between the darkest and the brightest there is.
 NEUTRAL_PAPER, LIKELY_PAPER = 110, 50
@@ -95,8 +96,9 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     """Return whether ink is light, the side of the smallest square that covers its strokes, and how clear that is.
 
     Strokes have two edges. A closing by a square wide enough fills the dark between them, and so explains the steps
-    seen there; one not wide enough leaves them, and the bright between strokes is wider still. Shadows are wide, and
-    their edges fewer and softer. So that polarity is right which explains the steps with the smaller square.
+    seen there; one not wide enough leaves them, and the bright between strokes is wider still. What is wider than
+    strokes, shadows and the sheet, needs squares wider still. So that polarity is right which explains the steps with
+    the smaller square.
     """
     sides = [_odd(FIRST_SIDE)]
     while sides[-1] < WIDEST_STROKE * min(small.shape[:2]):
@@ -106,7 +108,8 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     low, middle, high = np.percentile(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0.5, 50, 99.5))
     usual = (middle - low) / max(high - low, 1)
     likely = float(np.exp(LIKELY_USUAL * (usual - 0.5) + (middle - NEUTRAL_PAPER) / LIKELY_PAPER))
-    told = max(1e-6, *dark, *bright)
+    strokes = min(_plateau(dark), _plateau(bright))
+    told = max(1e-6, dark[strokes], bright[strokes])
     number = next((n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * told), 0)
     odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
     found = odds < 1 if light is None else light
@@ -136,15 +139,18 @@ def _clearest(small: Array) -> Array:
 
 
 def _explained(grey: Array, sides: list[int]) -> list[float]:
-    """Return how much of the steps in a small picture (h, w) the dark narrower than each side explains."""
+    """Return how much of the steps in a small picture (h, w) the dark narrower than each side explains.
+
+    No step counts for much more than the least that does: a shadow's edge may be far stronger than pencil.
+    """
     grey = cv2.GaussianBlur(grey, (3, 3), 0)
     steps = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, _square(3))
     height, width = grey.shape
     if min(height, width) > 60:  # where nothing is beyond, nothing explains
         steps[:2] = steps[height - 2 :] = 0
         steps[:, :2] = steps[:, width - 2 :] = 0
-    split = max(6.0, 4.0 * float(np.median(steps)), cv2.threshold(steps, 0, 255, cv2.THRESH_OTSU)[0])
-    weight = np.where(steps > min(split, 0.5 * float(steps.max())), steps, 0).astype(np.float32) ** 2
+    least = min(max(6.0, 4.0 * float(np.median(steps))), 0.5 * float(steps.max()))
+    weight = np.where(steps > least, np.minimum(steps, MOST_OF_STEP * least), 0).astype(np.float32) ** 2
     told = []
     for side in sides:
         black = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, _square(side))
