@@ -16,7 +16,9 @@ WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something str
 STRONG = 0.45
 MOST_PIECES = 4000
 ROUND = 0.9  # of the picture's sides: a frame around it
+AS_THIN = 0.85  # of a printed line's thickness, which is measured where it is faint as well
 FEWEST_SIDES = 4  # of boxes: as many as one box has on the left and right, twice
+TALL, REACHING = 1.45, 0.5  # usual heights: what may be two digits, one below the other, and how far each reaches
 FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
 
 
@@ -25,7 +27,7 @@ class Pieces:
     """Connected pieces of ink.
 
     labels: (h, w) int32, 0 where there is none. The rest (n,) is of piece 1 and on: left, top, width, height and
-    area in pixels; peak: the strongest ink of it.
+    area in pixels.
     """
 
     labels: Array
@@ -34,7 +36,6 @@ class Pieces:
     width: Array
     height: Array
     area: Array
-    peak: Array
 
     def __len__(self) -> int:
         return len(self.left)
@@ -67,7 +68,6 @@ def pieces_of(ink: Ink) -> Pieces:
         chosen[:, cv2.CC_STAT_WIDTH],
         chosen[:, cv2.CC_STAT_HEIGHT],
         chosen[:, cv2.CC_STAT_AREA],
-        firm[kept],
     )
 
 
@@ -85,31 +85,33 @@ def without(pieces: Pieces, dropped: Array) -> Pieces:
         pieces.width[kept],
         pieces.height[kept],
         pieces.area[kept],
-        pieces.peak[kept],
     )
 
 
 def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
     """Return which pieces (n,) are short upright lines on a level printed one, such as stand between boxes.
 
-    They are as thin as that line, and at least two on it are of one height, or as high as several sides of boxes.
+    They are as thin as that line, and at least two of them are of one height, or one as high as several sides of
+    boxes. A 1 may stand on a line as well, and be straight; a pen is thicker.
     """
-    found = np.zeros(len(pieces), bool)
-    sides = np.array([rule.last - rule.first for rule in rules if rule.upright and len(rule.pieces) == 1])
+    thin = np.zeros(len(pieces), bool)
     middle = pieces.left + pieces.width / 2
     bottom = pieces.top + pieces.height
+    thick = pieces.area / np.maximum(pieces.height, 1)
     slender = pieces.height > 2.0 * pieces.width
     for rule in rules:
         if rule.upright:
             continue
         y = rule.at(middle)
-        near = np.minimum(np.abs(bottom - y), np.abs(pieces.top - y)) <= rule.thick / 2 + 6
+        near = np.minimum(np.abs(bottom - y), np.abs(pieces.top - y)) <= rule.thick / 2 + 3
         on = slender & near & (middle > rule.first - 6) & (middle < rule.last + 6)
-        on &= pieces.width <= 1.6 * rule.thick + 4 + 0.05 * pieces.height
-        for piece in np.flatnonzero(on):
-            alike = on & (np.abs(pieces.height - pieces.height[piece]) <= 2 + 0.1 * pieces.height[piece])
-            like_sides = np.abs(sides - pieces.height[piece]) <= 2 + 0.1 * pieces.height[piece]
-            found[piece] |= np.count_nonzero(alike) >= 2 or np.count_nonzero(like_sides) >= FEWEST_SIDES
+        thin |= on & (thick <= AS_THIN * rule.thick + 0.5) & (pieces.width <= thick + 1.5 + 0.02 * pieces.height)
+    sides = np.array([rule.last - rule.first for rule in rules if rule.upright and len(rule.pieces) == 1])
+    found = np.zeros(len(pieces), bool)
+    for piece in np.flatnonzero(thin):
+        high = pieces.height[piece]
+        alike = np.count_nonzero(np.abs(pieces.height[thin] - high) <= 2 + 0.1 * high) >= 2
+        found[piece] = alike or np.count_nonzero(np.abs(sides - high) <= 2 + 0.1 * high) >= FEWEST_SIDES
     return found
 
 
@@ -123,3 +125,34 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
     mostly = counts >= 0.5 * pieces.area
     frame = mostly & (pieces.width > ROUND * inside.shape[1]) & (pieces.height > ROUND * inside.shape[0])
     return frame | (mostly & (longer >= 2.5 * shorter) & (len(pieces) >= FEWEST_AT_EDGES))
+
+
+def parted(pieces: Pieces, rules: Sequence[Rule], usual: float) -> Pieces:
+    """Return the pieces with those parted at a level printed line that reach as far as a digit does on both sides of it.
+
+    Digits written into boxes one below the other may meet on the line between them. usual: the height of digits.
+    """
+    found: list[tuple[int, Rule]] = []
+    for piece in np.flatnonzero(pieces.height >= TALL * usual):
+        middle = pieces.left[piece] + pieces.width[piece] / 2
+        top, bottom = pieces.top[piece], pieces.top[piece] + pieces.height[piece]
+        for rule in rules:
+            y = float(rule.at(middle)) if not rule.upright and rule.first <= middle <= rule.last else top
+            if min(y - top, bottom - y) >= REACHING * usual:
+                found.append((int(piece), rule))
+                break
+    if not found:
+        return pieces
+    labels = pieces.labels.copy()
+    table = np.array([pieces.left, pieces.top, pieces.width, pieces.height, pieces.area])
+    table = np.pad(table, ((0, 0), (0, len(found))))
+    for number, (piece, rule) in enumerate(found, len(pieces)):
+        left, top, wide, high = table[:4, piece].tolist()
+        part = labels[top : top + high, left : left + wide]
+        below = np.arange(top, top + high)[:, np.newaxis] > rule.at(np.arange(left, left + wide))
+        part[(part == piece + 1) & below] = number + 1
+        for each in (piece, number):
+            mask = (part == each + 1).view(np.uint8)
+            x, y, wide, high = cv2.boundingRect(mask)
+            table[:, each] = left + x, top + y, wide, high, cv2.countNonZero(mask)
+    return Pieces(labels, *table)

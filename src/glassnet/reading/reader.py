@@ -23,7 +23,7 @@ from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
 from glassnet.reading.page import Box, Digit, Line, Mark, Page
-from glassnet.reading.pieces import Pieces, at_edges, pieces_of, ticks, without
+from glassnet.reading.pieces import Pieces, at_edges, parted, pieces_of, ticks, without
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
@@ -124,7 +124,9 @@ def _read(pixels: Array, size: tuple[int, int], judge: Judge) -> _Trail:
     plain = at_full_strength(without_rules(level, rules))
     pieces = pieces_of(plain)
     pieces = without(pieces, ticks(pieces, rules) | at_edges(pieces, shown))
-    rows = rows_of(pieces, usual_height(pieces))
+    usual = usual_height(pieces)
+    pieces = parted(pieces, rules, usual)
+    rows = rows_of(pieces, usual)
     readings = believed(read_rows(plain.strength, pieces, rows, judge), judge)
     return _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)
 
