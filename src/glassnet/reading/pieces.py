@@ -18,6 +18,7 @@ MOST_PIECES = 4000
 ROUND = 0.9  # of the picture's sides: a frame around it
 AS_THIN = 0.85  # of a printed line's thickness, which is measured where it is faint as well
 FEWEST_SIDES = 4  # of boxes: as many as one box has on the left and right, twice
+MOSTLY = 0.8  # of a piece's area
 TALL, REACHING = 1.45, 0.5  # usual heights: what may be two digits, one below the other, and how far each reaches
 FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
 
@@ -125,6 +126,12 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
     mostly = counts >= 0.5 * pieces.area
     frame = mostly & (pieces.width > ROUND * inside.shape[1]) & (pieces.height > ROUND * inside.shape[0])
     return frame | (mostly & (longer >= 2.5 * shorter) & (len(pieces) >= FEWEST_AT_EDGES))
+
+
+def mostly_in(pieces: Pieces, band: Array) -> Array:
+    """Return which pieces (n,) lie mostly in a band (h, w) of bool, where lines ran: what is left of them."""
+    counts = np.bincount(pieces.labels[band], minlength=len(pieces) + 1)[1:]
+    return np.asarray(counts >= MOSTLY * pieces.area)
 
 
 def parted(pieces: Pieces, rules: Sequence[Rule], usual: float) -> Pieces:

@@ -20,6 +20,7 @@ ALONG = 21  # pixels over which a line is averaged
 LEAST_PIECE = 5.0  # stroke widths that a piece of a line is long
 LEAST_SUM = 0.10  # of the page's width that the pieces of a line cover
 LEAST_STROKES = 16.0  # stroke widths that they cover
+LEAST_HEIGHTS = 1.6  # and heights of digits: a 1 is no line
 OFF = 1.6  # pixels a piece may lie off its line
 ON = 0.6  # of a piece's columns that must lie on it
 STEEPEST = 0.06  # pixels a line may rise in one
@@ -28,14 +29,19 @@ UNBROKEN = 0.85  # of a line's columns have ink, the smaller gaps counted
 DENSE = 0.7  # of a line, from its first piece to its last, that they cover
 SAMPLES = 400  # columns in which a line that runs right across is looked for
 ALL_ALONG, MOST_FAINT = 0.97, 20.0  # of them have ink, of at least so much strength
+LEAST_TAKEN = 30  # of 255: where a line takes less, nothing is broken
+BESIDE = 2  # pixels on both sides of a line that may be left of it
+WIDEST = 0.4  # of the page: lines and squares run from one side to the other
+FEW, LONGER = 6, 2.5  # where there are so few pieces, one that is not so many times wider than high may be a digit
+SMALL_SIDE, SMALL_INK = 800, 38  # pixels of a small picture's longer side; ink of 255 that counts in it
 BLOCK = 6.0  # stroke widths along which a line's own strength is one number
 
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A printed line: y at x is a polynomial, ``curve``; from first to last column. thick: in pixels; strength: of 255.
+    """A line: y at x is a polynomial, ``curve``, or runs through points (n, 2); from first to last column.
 
-    upright: the same with rows and columns exchanged.
+    thick: in pixels; strength: of 255. upright: the same with rows and columns exchanged.
     """
 
     curve: Array
@@ -48,16 +54,53 @@ class Rule:
 
     def at(self, x: Array) -> Array:
         """Return y at x."""
-        return np.polyval(self.curve, x)
+        return np.interp(x, *self.curve.T) if self.curve.ndim == 2 else np.polyval(self.curve, x)
+
+
+@dataclass(frozen=True, eq=False)
+class Rough:
+    """What is inked in a small picture. mask: (h, w) of 0 and 1; labels, stats: of its connected pieces.
+
+    factor: pixels of the small picture for one of the page.
+    """
+
+    mask: Array
+    labels: Array
+    stats: Array
+    factor: float
+
+    def usual_height(self) -> float:
+        """Return the height, in its pixels, of digits: half of what is no line is in pieces as high, or less."""
+        width, high, area = self.stats[1:, 2:].T
+        digits = (width < WIDEST * self.mask.shape[1]) | (len(high) < FEW) & (width < LONGER * high)
+        high, weight = high[digits], np.sqrt(area[digits])
+        order = np.argsort(high)
+        cumulative = np.cumsum(weight[order])
+        return float(high[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])]) if len(high) else 0.0
+
+
+def roughly(ink: Ink) -> Rough:
+    """Return what is inked, seen small."""
+    factor = min(1.0, SMALL_SIDE / max(ink.strength.shape))
+    small = cv2.resize(ink.strength, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    mask = cv2.threshold(small, max(SMALL_INK, 2.0 * ink.noise), 1, cv2.THRESH_BINARY)[1]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    return Rough(mask, labels, stats, factor)
 
 
 def rules_of(ink: Ink) -> list[Rule]:
     """Return the lines printed on a page that lies straight."""
     turned = np.ascontiguousarray(ink.strength.T)
     lines, uprights = _lines(ink.strength, ink), _lines(turned, ink)
-    level, upright = _long(lines, ink, ink.strength.shape[1]), _long(uprights, ink, ink.strength.shape[0])
+    rough = roughly(ink)
+    least = max(LEAST_STROKES * ink.stroke, LEAST_HEIGHTS * rough.usual_height() / rough.factor)
+    level, upright = (
+        _long(each, max(least, LEAST_SUM * side))
+        for each, side in ((lines, ink.strength.shape[1]), (uprights, ink.strength.shape[0]))
+    )
     level, upright = [*level, *_across(ink.strength, level, ink)], [*upright, *_across(turned, upright, ink)]
-    return [*level, *_upright(upright), *_upright(_ticks(uprights, level, ink))]
+    short = [line for line in uprights if not any(_covers(rule, line) for rule in upright)]
+    return [*level, *_upright(upright), *_upright(_ticks(short, level, ink))]
 
 
 def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
@@ -66,6 +109,23 @@ def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
     for rule in rules:
         _wipe(strength.T if rule.upright else strength, rule, ink)
     return replace(ink, strength=strength)
+
+
+def along(rules: Sequence[Rule], shape: tuple[int, ...]) -> Array:
+    """Return where lines run, (h, w) of bool, with a little more on both sides."""
+    band = np.zeros(shape, np.uint8)
+    for rule in rules:
+        x = np.linspace(rule.first, rule.last, max(2, (rule.last - rule.first) // 8))
+        points = np.stack([x, rule.at(x)], axis=1)
+        points = np.rint(points[:, ::-1] if rule.upright else points).astype(np.int32)
+        cv2.polylines(band, [points], isClosed=False, color=1, thickness=round(rule.thick) + 2 * BESIDE)
+    return band.view(bool)
+
+
+def _covers(rule: Rule, line: Rule) -> bool:
+    """Return whether a line is a part of another one: what is taken away twice is mended where nothing was broken."""
+    middle = np.array((line.first + line.last) / 2)
+    return rule.first <= middle <= rule.last and abs(float(rule.at(middle) - line.at(middle))) <= OFF
 
 
 def _upright(rules: Sequence[Rule]) -> list[Rule]:
@@ -130,9 +190,8 @@ def _fitted(x: Array, y: Array, degree: int) -> tuple[Array, Array]:
     return curve, np.abs(y - np.polyval(curve, x)) <= OFF
 
 
-def _long(lines: Sequence[Rule], ink: Ink, page_width: int) -> list[Rule]:
-    """Return the lines whose pieces are long together."""
-    least = max(LEAST_SUM * page_width, LEAST_STROKES * ink.stroke)
+def _long(lines: Sequence[Rule], least: float) -> list[Rule]:
+    """Return the lines whose pieces are long together, at least so many pixels."""
     left = sorted(lines, key=lambda line: line.first - line.last)
     found = []
     while left:
@@ -255,13 +314,13 @@ def _wipe(strength: Array, rule: Rule, ink: Ink) -> None:
         return
     around, part, rows, columns = around[:, here], part[here], rows[:, here], columns[:, here]
     line = _profile(around, part, max(32, round(BLOCK * ink.stroke)))
-    joined = _joined_across(around, reach - half, max(64.0, 3.5 * ink.noise))
+    joined = _joined_across(around, reach - half, max(64.0, 3.5 * ink.noise), ink.stroke)
     band = around[reach - half : reach + half + 2].astype(np.float32)
     line = line[reach - half : reach + half + 2]
     left = (band - line) / np.maximum(1 - line * (ink.full / 255), 0.2)
     usual = 1.5 * float(np.median(np.abs(left))) + ink.noise
     left[left < 2.5 * usual] = 0
-    mended = np.minimum(joined, np.maximum(band, joined // 2))
+    mended = np.where(line.max(axis=0) > LEAST_TAKEN, np.minimum(joined, np.maximum(band, joined // 2)), 0)
     strength[rows[reach - half : reach + half + 2], columns[reach - half : reach + half + 2]] = np.clip(
         np.maximum(left, mended), 0, 255
     ).astype(np.uint8)
@@ -286,14 +345,19 @@ def _profile(around: Array, part: Array, block: int) -> Array:
     return first * (1 - part) + last * part
 
 
-def _joined_across(around: Array, edge: int, weak: float) -> Array:
-    """Return the ink (rows, n) that joins what is above and below a strip's rows but ``edge`` at its top and bottom."""
+def _joined_across(around: Array, edge: int, weak: float, stroke: float) -> Array:
+    """Return the ink (rows, n) that joins what is above and below a strip's rows but ``edge`` at its top and bottom.
+
+    Across what is thicker than strokes, only what is nearly upright is joined.
+    """
     # One pixel beyond the line on both sides: ink there is a stroke's.
     above = np.maximum(around[edge - 1], around[edge - 2])
     below = np.maximum(around[-edge], around[1 - edge])
     height = len(around) - 2 * edge
     joined = np.zeros((height, around.shape[1]), np.uint8)
     for slant in (-1.0, -0.6, -0.3, 0.0, 0.3, 0.6, 1.0):
+        if abs(slant) * height > max(8.0, 1.5 * stroke):
+            continue
         for row in range(height):
             up, down = round(slant * (row + 1)), round(slant * (height - row))
             both = np.minimum(_moved(above, up), _moved(below, -down))
