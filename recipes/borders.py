@@ -1,7 +1,7 @@
 """Make the network that judges the borders of candidates: ``python recipes/borders.py`` writes it into the package.
 
-Numbers are written by the page maker with MNIST's training digits, many of whose digits touch, with letters and other
-marks among them; which pixel is of which digit is known. The reader's own steps cut them up. The candidate that has
+Numbers are written by the page maker with MNIST's training digits, some with the project's own, many of whose digits
+touch, with letters and other marks among them; which pixel is of which digit is known. The reader's own steps cut them up. The candidate that has
 more of a digit's pixels and less of others than any, and those nearly as good, are whole digits; one that lacks some or
 has more is a part, what is no digit a mark; what lies between is left out. Half an hour on two cores, with
 8 GB of memory.
@@ -24,7 +24,7 @@ from glassnet import formats
 from glassnet.activations import Array
 from glassnet.datasets.mnist import read_mnist
 from glassnet.digits.pages.ink import Digits, Hand
-from glassnet.digits.pages.marks import ASIDE
+from glassnet.digits.pages.marks import ASIDE, FURTHER
 from glassnet.digits.pages.paper import noise
 from glassnet.digits.pages.truth import Ink as Drawn
 from glassnet.digits.pages.writing import Baseline, Writer
@@ -41,7 +41,9 @@ TARGET = Path(glassnet.__file__).parent / "digits" / "models" / "borders.safeten
 # Of the pixels of a candidate and of its digit together, how many are of both: at least, and as a share of the most
 # that any candidate reaches.
 LEAST, WHOLE, BROKEN = 0.5, 0.95, 0.85
-LAYERS = (256, 64)
+LAYERS = (512, 64)
+DRAWN = 0.2  # of the rows are written with the project's own strokes
+MARKS = {**{kind: ASIDE[kind] for kind in ("letter", "word", "scribble", "zigzag")}, **FURTHER}
 HELD_OUT = 0.05
 MARK = -1  # no digit
 TOGETHER = 20  # sheets that a process makes one after the other
@@ -61,16 +63,16 @@ def written(generator: np.random.Generator, digits: Digits) -> tuple[Array, Arra
         turn=float(generator.uniform(0.02, 0.10)),
         uneven=float(generator.uniform(0.02, 0.10)),
         spacing=float(generator.uniform(0.08, 0.40)),
-        touching=float(generator.uniform(0.2, 0.8)),
+        touching=float(generator.uniform(0.2, 0.9)),
     )
-    writer = Writer(digits, hand, generator)
     inks: list[tuple[Drawn, int]] = []
     for line in range(5):
+        writer = Writer(Digits() if generator.random() < DRAWN else digits, hand, generator)
         x, baseline = height, Baseline((line + 1.5) * 2 * height, rise=float(generator.normal(0, 0.01)))
         while x < 16 * height:
             if generator.random() < 0.25:
-                cover, _ = ASIDE[str(generator.choice(("letter", "word", "scribble", "zigzag")))](hand, generator)
-                inks.append((Drawn(cover, round(x), round(baseline.at(x)) - cover.shape[0]), MARK))
+                cover, below = MARKS[str(generator.choice(list(MARKS)))](hand, generator)
+                inks.append((Drawn(cover, round(x), round(baseline.at(x) + below) - cover.shape[0]), MARK))
             else:
                 together = writer.number(int(generator.integers(1, 8)), x, baseline)
                 inks += [(digit.ink, digit.label) for digit in together]

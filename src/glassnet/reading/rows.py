@@ -16,6 +16,8 @@ from glassnet.reading.pieces import Pieces
 
 CORE = 0.5  # of the usual height: from here on a piece makes a row
 HIGHEST = 4.0  # of the usual height: what is higher is a sheet's edge, a shadow, a drawing
+# Times the usual height, pieces, and of all ink: from when on others are the digits, and the usual ones specks.
+FAR_HIGHER, FEWEST_FAR, MUCH = 3.0, 3, 0.4
 SAME_ROW = 0.5  # of a height: how far middles may lie apart
 # Seen aslant, rows fall or rise, at the top of a page more than at its bottom or less: tangents that are tried, of all
 # rows and of the difference between the first and the last one; how clearly better than level rows they must be.
@@ -44,7 +46,7 @@ def usual_height(pieces: Pieces) -> float:
     """Return the height digits have on the page, in pixels; 0 without any piece.
 
     Digits outnumber what is larger, and outweigh what is smaller: half of all ink is in pieces that are as high as
-    this, or less.
+    this, or less. Specks may outnumber digits: where a few pieces, far higher, have much of the ink, they are it.
     """
     if not len(pieces):
         return 0.0
@@ -52,9 +54,18 @@ def usual_height(pieces: Pieces) -> float:
     sensible = (pieces.width < 6 * high) & (high < 12 * np.maximum(pieces.width, 1))
     if not sensible.any():
         return float(high.max())
-    high, weight = high[sensible], np.sqrt(pieces.area[sensible].astype(np.float64))
+    high, area = high[sensible], pieces.area[sensible].astype(np.float64)
+    usual = _middle_of(high, area)
+    far = high > FAR_HIGHER * usual
+    if np.count_nonzero(far) >= FEWEST_FAR and area[far].sum() > MUCH * area.sum():
+        return _middle_of(high[far], area[far])
+    return usual
+
+
+def _middle_of(high: Array, area: Array) -> float:
+    """Return the height (n,) that half of the ink is in pieces as high as, or less."""
     order = np.argsort(high)
-    cumulative = np.cumsum(weight[order])
+    cumulative = np.cumsum(np.sqrt(area[order]))
     return float(high[order][np.searchsorted(cumulative, 0.55 * cumulative[-1])])
 
 

@@ -103,6 +103,58 @@ def _underline(hand: Hand, generator: np.random.Generator) -> tuple[Array, float
     return _stroke(np.stack([x, y], axis=1), _pen(hand)), 0.0
 
 
+def _wedge(hand: Hand, generator: np.random.Generator) -> tuple[Array, float]:
+    """Draw a filled triangle, as where a shadow or a sheet ends."""
+    side = hand.height * np.exp(generator.normal(0, 0.35, 2))
+    first, third = generator.uniform(0, 1, 2)
+    corners = np.array([[0, first], [1, 0], [third, 1]]) * np.maximum(side, 8)  # no slender one: that would be a 1
+    canvas = np.zeros(np.ceil(side[::-1]).astype(int) + 8, np.uint8)
+    cv2.fillPoly(canvas, [np.rint(corners + 4).astype(np.int32)], 255)
+    cv2.polylines(canvas, [np.rint(corners + 4).astype(np.int32)], isClosed=True, color=255, thickness=2)
+    return cut(canvas), hand.height * float(generator.normal(0, 0.2))
+
+
+# Strokes in heights of a digit, y down; what stands between numbers, and in brackets.
+_OPERATORS: tuple[tuple[tuple[tuple[float, float], ...], ...], ...] = (
+    (((0.3, 0.0), (0.3, 0.6)), ((0.0, 0.3), (0.6, 0.3))),  # plus
+    (((0.0, 0.0), (0.5, 0.5)), ((0.5, 0.0), (0.0, 0.5))),  # times
+    (((0.0, 0.0), (0.5, 0.0)), ((0.0, 0.2), (0.5, 0.2))),  # equals
+    (((0.0, 0.25), (0.5, 0.25)), ((0.24, 0.0), (0.26, 0.04)), ((0.24, 0.46), (0.26, 0.5))),  # divided by
+    (((0.25, 0.0), (0.05, 0.25), (0.0, 0.5), (0.05, 0.75), (0.25, 1.0)),),  # brackets
+    (((0.0, 0.0), (0.2, 0.25), (0.25, 0.5), (0.2, 0.75), (0.0, 1.0)),),
+    (((0.2, 0.0), (0.0, 0.0), (0.0, 1.0), (0.2, 1.0)),),
+    (((0.0, 0.0), (0.2, 0.0), (0.2, 1.0), (0.0, 1.0)),),
+    (((0.0, 0.5), (0.15, 0.75), (0.25, 1.0), (0.4, 0.0), (1.0, 0.0)),),  # a root
+)
+
+
+def _operator(hand: Hand, generator: np.random.Generator) -> tuple[Array, float]:
+    """Write a sign of arithmetic or a bracket."""
+    strokes = _OPERATORS[int(generator.integers(len(_OPERATORS)))]
+    size = hand.height * float(generator.uniform(0.8, 1.25))
+    slant = float(generator.normal(0, 0.12))
+    drawn = [
+        size * (np.array(stroke) + generator.normal(0, 0.02, (len(stroke), 2))) @ np.array([[1, 0], [-slant, 1]])
+        for stroke in strokes
+    ]
+    high = float(np.ptp(np.concatenate(drawn)[:, 1]))
+    low = np.concatenate(drawn).min(axis=0) - _pen(hand) - 1
+    span = np.ceil(np.concatenate(drawn).max(axis=0) + _pen(hand) + 1 - low).astype(int)
+    canvas = np.zeros((int(span[1]) * FINER, int(span[0]) * FINER), np.uint8)
+    lines = [np.rint((points - low) * FINER).astype(np.int32) for points in drawn]
+    cv2.polylines(canvas, lines, isClosed=False, color=255, thickness=max(1, round(_pen(hand) * FINER)))
+    cover = cut(cv2.resize(canvas, (int(span[0]), int(span[1])), interpolation=cv2.INTER_AREA))
+    return cover, -max(0.0, 0.5 * (hand.height - high)) * float(generator.uniform(0.6, 1.4))
+
+
+def _frame(hand: Hand, generator: np.random.Generator) -> tuple[Array, float]:
+    """Draw what is left of a printed frame: a corner, a side with part of another one."""
+    size = hand.height * generator.uniform(0.3, 1.5, 2)
+    turned = np.array([[0, size[1]], [0, 0], [size[0], 0]]) * generator.choice([-1, 1], 2)
+    width = max(1.2, _pen(hand) * float(generator.uniform(0.3, 0.9)))
+    return _stroke(turned, width), hand.height * float(generator.uniform(-0.3, 0.3))
+
+
 # Kind → what draws it: in a free place of the page. Nothing here is a digit in any hand.
 ASIDE: Mapping[str, Draw] = MappingProxyType(
     {
@@ -114,6 +166,18 @@ ASIDE: Mapping[str, Draw] = MappingProxyType(
         "blot": _blot,
         "underline": _underline,
         "dash": _dash,
+    }
+)
+
+# Kind → what draws it: more that is no digit, to learn from. Pages do without it.
+FURTHER: Mapping[str, Draw] = MappingProxyType(
+    {
+        "sign": _drawing("punctuation", 32),
+        "strokes": _drawing("strokes", 50),
+        "shapes": _drawing("shapes", 50),
+        "wedge": _wedge,
+        "operator": _operator,
+        "frame": _frame,
     }
 )
 
