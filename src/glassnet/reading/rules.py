@@ -31,8 +31,9 @@ SAMPLES = 400  # columns in which a line that runs right across is looked for
 ALL_ALONG, MOST_FAINT = 0.97, 20.0  # of them have ink, of at least so much strength
 LEAST_TAKEN = 30  # of 255: where a line takes less, nothing is broken
 BESIDE = 2  # pixels on both sides of a line that may be left of it
-WIDEST = 0.4  # of the page: lines and squares run from one side to the other
-FEW, LONGER = 6, 2.5  # where there are so few pieces, one that is not so many times wider than high may be a digit
+# A piece so wide, for the page, is a digit only if it is not so many times wider than high, and parts the paper, each
+# part so large a share of its box, in less than so many cells.
+WIDEST, LONGER, LEAST_CELL, FEWEST_CELLS = 0.4, 2.5, 0.002, 8
 SMALL_SIDE, SMALL_INK = 800, 38  # pixels of a small picture's longer side; ink of 255 that counts in it
 BLOCK = 6.0  # stroke widths along which a line's own strength is one number
 
@@ -72,11 +73,21 @@ class Rough:
     def usual_height(self) -> float:
         """Return the height, in its pixels, of digits: half of what is no line is in pieces as high, or less."""
         width, high, area = self.stats[1:, 2:].T
-        digits = (width < WIDEST * self.mask.shape[1]) | (len(high) < FEW) & (width < LONGER * high)
+        digits = width < WIDEST * self.mask.shape[1]
+        for piece in np.flatnonzero(~digits):
+            digits[piece] = width[piece] < LONGER * high[piece] and self._cells(piece + 1) < FEWEST_CELLS
         high, weight = high[digits], np.sqrt(area[digits])
         order = np.argsort(high)
         cumulative = np.cumsum(weight[order])
         return float(high[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])]) if len(high) else 0.0
+
+
+    def _cells(self, piece: int) -> int:
+        """Return how many parts of the paper a piece of ink parts from one another."""
+        left, top, wide, high, _ = self.stats[piece].tolist()
+        paper = (self.labels[top : top + high, left : left + wide] != piece).view(np.uint8)
+        stats = cv2.connectedComponentsWithStats(paper, connectivity=4)[2]
+        return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= LEAST_CELL * wide * high))
 
 
 def roughly(ink: Ink) -> Rough:
@@ -99,8 +110,8 @@ def rules_of(ink: Ink) -> list[Rule]:
         for each, side in ((lines, ink.strength.shape[1]), (uprights, ink.strength.shape[0]))
     )
     level, upright = [*level, *_across(ink.strength, level, ink)], [*upright, *_across(turned, upright, ink)]
-    short = [line for line in uprights if not any(_covers(rule, line) for rule in upright)]
-    return [*level, *_upright(upright), *_upright(_ticks(short, level, ink))]
+    short = [line for line in _ticks(uprights, level, ink) if not any(_has(rule, line) for rule in upright)]
+    return [*level, *_upright(upright), *_upright(short)]
 
 
 def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
@@ -122,10 +133,10 @@ def along(rules: Sequence[Rule], shape: tuple[int, ...]) -> Array:
     return band.view(bool)
 
 
-def _covers(rule: Rule, line: Rule) -> bool:
-    """Return whether a line is a part of another one: what is taken away twice is mended where nothing was broken."""
+def _has(rule: Rule, line: Rule) -> bool:
+    """Return whether a line is a piece of a longer one: what is taken away twice is mended where nothing was broken."""
     middle = np.array((line.first + line.last) / 2)
-    return rule.first <= middle <= rule.last and abs(float(rule.at(middle) - line.at(middle))) <= OFF
+    return (line.first, line.last) in rule.pieces and abs(float(rule.at(middle) - line.at(middle))) <= 2 * OFF
 
 
 def _upright(rules: Sequence[Rule]) -> list[Rule]:
