@@ -18,6 +18,7 @@ MOST_PIECES = 4000
 ROUND = 0.9  # of the picture's sides: a frame around it
 AS_THIN = 0.85  # of a printed line's thickness, which is measured where it is faint as well
 FEWEST_SIDES = 4  # of boxes: as many as one box has on the left and right, twice
+STRIP = 0.12  # of the page's longer side
 MOSTLY = 0.8  # of a piece's area
 TALL, REACHING = 1.45, 0.5  # usual heights: what may be two digits, one below the other, and how far each reaches
 FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
@@ -120,12 +121,20 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
     """Return which pieces (n,) lie along the edges of what the picture shows, ``inside`` (h, w): no strokes do."""
     if not len(pieces):
         return np.zeros(0, bool)
-    band = cv2.subtract(inside, cv2.erode(inside, np.ones((9, 9), np.uint8), borderValue=0))
-    counts = np.bincount(pieces.labels[band > 0], minlength=len(pieces) + 1)[1:]
+    near, close = (
+        np.bincount(pieces.labels[inside > cv2.erode(inside, _square(side), borderValue=0)], minlength=len(pieces) + 1)
+        for side in (9, 5)
+    )
     longer, shorter = np.maximum(pieces.width, pieces.height), np.minimum(pieces.width, pieces.height)
-    mostly = counts >= 0.5 * pieces.area
+    mostly = near[1:] >= 0.5 * pieces.area
     frame = mostly & (pieces.width > ROUND * inside.shape[1]) & (pieces.height > ROUND * inside.shape[0])
-    return frame | (mostly & (longer >= 2.5 * shorter) & (len(pieces) >= FEWEST_AT_EDGES))
+    # What is seen of a table is short for the page, and lies on its edge with half of its length, two pixels deep.
+    strip = (close[1:] >= longer) & (longer < STRIP * max(inside.shape))
+    return frame | ((mostly & (longer >= 2.5 * shorter) | strip) & (len(pieces) >= FEWEST_AT_EDGES))
+
+
+def _square(side: int) -> Array:
+    return np.ones((side, side), np.uint8)
 
 
 def mostly_in(pieces: Pieces, band: Array) -> Array:

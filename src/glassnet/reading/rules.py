@@ -31,9 +31,10 @@ SAMPLES = 400  # columns in which a line that runs right across is looked for
 ALL_ALONG, MOST_FAINT = 0.97, 20.0  # of them have ink, of at least so much strength
 LEAST_TAKEN = 30  # of 255: where a line takes less, nothing is broken
 BESIDE = 2  # pixels on both sides of a line that may be left of it
+SMALLEST_CELL = 40  # pixels of a small picture
 # A piece so wide, for the page, is a digit only if it is not so many times wider than high, and parts the paper, each
 # part so large a share of its box, in less than so many cells.
-WIDEST, LONGER, LEAST_CELL, FEWEST_CELLS = 0.4, 2.5, 0.002, 8
+WIDEST, LONGER, LEAST_CELL, FEWEST_CELLS = 0.4, 2.5, 0.0003, 8
 SMALL_SIDE, SMALL_INK = 800, 38  # pixels of a small picture's longer side; ink of 255 that counts in it
 BLOCK = 6.0  # stroke widths along which a line's own strength is one number
 
@@ -87,7 +88,7 @@ class Rough:
         left, top, wide, high, _ = self.stats[piece].tolist()
         paper = (self.labels[top : top + high, left : left + wide] != piece).view(np.uint8)
         stats = cv2.connectedComponentsWithStats(paper, connectivity=4)[2]
-        return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= LEAST_CELL * wide * high))
+        return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= max(SMALLEST_CELL, LEAST_CELL * wide * high)))
 
 
 def roughly(ink: Ink) -> Rough:
