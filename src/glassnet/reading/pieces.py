@@ -128,8 +128,8 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
     longer, shorter = np.maximum(pieces.width, pieces.height), np.minimum(pieces.width, pieces.height)
     mostly = near[1:] >= 0.5 * pieces.area
     frame = mostly & (pieces.width > ROUND * inside.shape[1]) & (pieces.height > ROUND * inside.shape[0])
-    # What is seen of a table is short for the page, and lies on its edge with half of its length, two pixels deep.
-    strip = (close[1:] >= longer) & (longer < STRIP * max(inside.shape))
+    # What is seen of a table is short for the page, and lies on its edge with a quarter of its length, two pixels deep.
+    strip = (close[1:] >= 0.5 * longer) & (longer < STRIP * max(inside.shape))
     return frame | ((mostly & (longer >= 2.5 * shorter) | strip) & (len(pieces) >= FEWEST_AT_EDGES))
 
 
