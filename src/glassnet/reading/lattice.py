@@ -26,6 +26,7 @@ from glassnet.reading.scores import Judge, prepared_ink, stacked
 WIDEST = 1.35  # a digit's width in heights
 MOST_ELEMENTS = 10  # that make up a digit, slices and broken strokes together
 NARROWEST = 0.05  # and what is narrower is what is left of a printed line
+LOWEST = 6  # pixels: what is lower shows no digit
 SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
 SOLID = 0.75  # of its box, what a disc fills and more
 SURE = 0.95  # what is a digit so surely is neither cut nor joined to another one
@@ -183,7 +184,7 @@ class _Plan:
                     continue
                 if first == last and _is_solid(begin):
                     continue
-                if high < SMALL * height or wide < NARROWEST * height:
+                if high < max(SMALL * height, LOWEST) or wide < NARROWEST * height:
                     continue
                 found.append((first, last))
         return found

@@ -144,18 +144,18 @@ def mostly_in(pieces: Pieces, band: Array) -> Array:
 
 
 def parted(pieces: Pieces, rules: Sequence[Rule], usual: float) -> Pieces:
-    """Return the pieces with those parted at a level printed line that reach as far as a digit does on both sides of it.
+    """Return the pieces with those parted at a level printed line that reach far on both sides of it.
 
     Digits written into boxes one below the other may meet on the line between them. usual: the height of digits.
     """
     found: list[tuple[int, Rule]] = []
-    for piece in np.flatnonzero(pieces.height >= TALL * usual):
+    for piece in np.flatnonzero(pieces.height >= TALL * usual).tolist():
         middle = pieces.left[piece] + pieces.width[piece] / 2
         top, bottom = pieces.top[piece], pieces.top[piece] + pieces.height[piece]
         for rule in rules:
             y = float(rule.at(middle)) if not rule.upright and rule.first <= middle <= rule.last else top
             if min(y - top, bottom - y) >= REACHING * usual:
-                found.append((int(piece), rule))
+                found.append((piece, rule))
                 break
     if not found:
         return pieces

@@ -27,8 +27,8 @@ from glassnet.reading.pieces import Pieces, at_edges, mostly_in, parted, pieces_
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import along, rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
-from glassnet.reading.traced import traced
 from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, is_tiny, one_piece, single_of, surely
+from glassnet.reading.traced import traced
 
 LEAST_PROBABILITY = 0.5  # of a digit that is read
 MOST_NONE = 0.5  # probability of "none" with which something is still read

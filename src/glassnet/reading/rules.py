@@ -28,6 +28,7 @@ GAP = 6  # pixels without ink that a line may have
 UNBROKEN = 0.85  # of a line's columns have ink, the smaller gaps counted
 DENSE = 0.7  # of a line, from its first piece to its last, that they cover
 SAMPLES = 400  # columns in which a line that runs right across is looked for
+ENTIRE = 0.9  # of such a line's length: what is shorter is but a part of it
 ALL_ALONG, MOST_FAINT = 0.97, 20.0  # of them have ink, of at least so much strength
 LEAST_TAKEN = 30  # of 255: where a line takes less, nothing is broken
 BESIDE = 2  # pixels on both sides of a line that may be left of it
@@ -75,13 +76,12 @@ class Rough:
         """Return the height, in its pixels, of digits: half of what is no line is in pieces as high, or less."""
         width, high, area = self.stats[1:, 2:].T
         digits = width < WIDEST * self.mask.shape[1]
-        for piece in np.flatnonzero(~digits):
+        for piece in np.flatnonzero(~digits).tolist():
             digits[piece] = width[piece] < LONGER * high[piece] and self._cells(piece + 1) < FEWEST_CELLS
         high, weight = high[digits], np.sqrt(area[digits])
         order = np.argsort(high)
         cumulative = np.cumsum(weight[order])
         return float(high[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])]) if len(high) else 0.0
-
 
     def _cells(self, piece: int) -> int:
         """Return how many parts of the paper a piece of ink parts from one another."""
@@ -94,7 +94,9 @@ class Rough:
 def roughly(ink: Ink) -> Rough:
     """Return what is inked, seen small."""
     factor = min(1.0, SMALL_SIDE / max(ink.strength.shape))
-    small = cv2.resize(ink.strength, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    height, width = ink.strength.shape
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = cv2.resize(ink.strength, size, interpolation=cv2.INTER_AREA)
     mask = cv2.threshold(small, max(SMALL_INK, 2.0 * ink.noise), 1, cv2.THRESH_BINARY)[1]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     return Rough(mask, labels, stats, factor)
@@ -253,12 +255,13 @@ def _across(strength: Array, known: Sequence[Rule], ink: Ink) -> list[Rule]:
     falls = np.rint(np.polyval(curve, x) - np.polyval(curve, middle)).astype(int)
     y = np.arange(len(strength))
     seen = strength[np.clip(y[:, np.newaxis] + falls, 0, len(strength) - 1), x]
+    entire = [rule for rule in known if rule.last - rule.first >= ENTIRE * (last - first)]
     inked = (seen > max(MOST_FAINT, 3.0 * ink.noise)).mean(axis=1) >= ALL_ALONG
     found: list[Rule] = []
     ends = np.flatnonzero(np.diff(np.pad(inked.astype(np.int8), 1)))
     for top, bottom in ends.reshape(-1, 2).tolist():
         thick, centre = bottom - top, (top + bottom - 1) / 2
-        apart = min((abs(float(rule.at(np.array(middle))) - centre) for rule in known), default=np.inf)
+        apart = min((abs(float(rule.at(np.array(middle))) - centre) for rule in entire), default=np.inf)
         if thick <= max(4.0, 1.1 * ink.stroke) and apart > thick + 4:
             here = curve.copy()
             here[-1] += centre - np.polyval(curve, middle)

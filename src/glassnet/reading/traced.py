@@ -58,7 +58,8 @@ def _piece_of(rule: Rule, labels: Array) -> int:
 
 
 def _enlarged(rule: Rule, factor: float) -> Rule:
-    return _rule(*((rule.curve + 0.5) / factor - 0.5).T, rule.thick / factor, rule.upright)
+    x, y = ((rule.curve + 0.5) / factor - 0.5).T
+    return _rule(x, y, rule.thick / factor, rule.upright)
 
 
 def _paths(mask: Array, least: float) -> list[tuple[Array, Array, float]]:
