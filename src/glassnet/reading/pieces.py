@@ -16,7 +16,8 @@ WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something str
 STRONG = 0.45
 MOST_PIECES = 4000
 ROUND = 0.9  # of the picture's sides: a frame around it
-AS_THIN = 0.85  # of a printed line's thickness, which is measured where it is faint as well
+THINNER = 0.85  # of a printed line's thickness, which is measured where it is faint as well
+MANY_TICKS = 6
 FEWEST_SIDES = 4  # of boxes: as many as one box has on the left and right, twice
 STRIP = 0.12  # of the page's longer side
 MOSTLY = 0.8  # of a piece's area
@@ -93,27 +94,30 @@ def without(pieces: Pieces, dropped: Array) -> Pieces:
 def ticks(pieces: Pieces, rules: Sequence[Rule]) -> Array:
     """Return which pieces (n,) are short upright lines on a level printed one, such as stand between boxes.
 
-    They are as thin as that line, and at least two of them are of one height, or one as high as several sides of
-    boxes. A 1 may stand on a line as well, and be straight; a pen is thicker.
+    They are straight and thinner than that line, and at least two of them are of one height, or one as high as several
+    sides of boxes; or they are as thin, and many. A 1 may stand on a line as well, and be straight; a pen is thicker.
     """
-    thin = np.zeros(len(pieces), bool)
+    thin, thinner = np.zeros(len(pieces), bool), np.zeros(len(pieces), bool)
     middle = pieces.left + pieces.width / 2
     bottom = pieces.top + pieces.height
     thick = pieces.area / np.maximum(pieces.height, 1)
-    slender = pieces.height > 2.0 * pieces.width
+    straight = (pieces.height > 2.0 * pieces.width) & (pieces.width <= thick + 1.5 + 0.02 * pieces.height)
     for rule in rules:
         if rule.upright:
             continue
         y = rule.at(middle)
         near = np.minimum(np.abs(bottom - y), np.abs(pieces.top - y)) <= rule.thick / 2 + 3
-        on = slender & near & (middle > rule.first - 6) & (middle < rule.last + 6)
-        thin |= on & (thick <= AS_THIN * rule.thick + 0.5) & (pieces.width <= thick + 1.5 + 0.02 * pieces.height)
+        on = straight & near & (middle > rule.first - 6) & (middle < rule.last + 6)
+        thin |= on & (thick <= rule.thick + 1)
+        thinner |= on & (thick <= THINNER * rule.thick + 0.5)
     sides = np.array([rule.last - rule.first for rule in rules if rule.upright and len(rule.pieces) == 1])
     found = np.zeros(len(pieces), bool)
     for piece in np.flatnonzero(thin):
-        high = pieces.height[piece]
-        alike = np.count_nonzero(np.abs(pieces.height[thin] - high) <= 2 + 0.1 * high) >= 2
-        found[piece] = alike or np.count_nonzero(np.abs(sides - high) <= 2 + 0.1 * high) >= FEWEST_SIDES
+        off = 2 + 0.1 * pieces.height[piece]
+        alike = np.abs(pieces.height - pieces.height[piece]) <= off
+        like_sides = np.count_nonzero(np.abs(sides - pieces.height[piece]) <= off) >= FEWEST_SIDES
+        few = thinner[piece] and (np.count_nonzero(alike & thinner) >= 2 or like_sides)
+        found[piece] = few or np.count_nonzero(alike & thin) >= MANY_TICKS
     return found
 
 

@@ -17,7 +17,7 @@ from glassnet.digits.picture import Array
 from glassnet.reading.inking import Ink
 
 ALONG = 21  # pixels over which a line is averaged
-LEAST_PIECE = 5.0  # stroke widths that a piece of a line is long
+LEAST_PIECE = 3.8  # stroke widths that a piece of a line is long
 LEAST_SUM = 0.10  # of the page's width that the pieces of a line cover
 LEAST_STROKES = 16.0  # stroke widths that they cover
 LEAST_HEIGHTS = 1.6  # and heights of digits: a 1 is no line
@@ -29,6 +29,7 @@ UNBROKEN = 0.85  # of a line's columns have ink, the smaller gaps counted
 DENSE = 0.7  # of a line, from its first piece to its last, that they cover
 SAMPLES = 400  # columns in which a line that runs right across is looked for
 ENTIRE = 0.9  # of such a line's length: what is shorter is but a part of it
+SQUARED, MOST_OF_SIDE = 5, 0.7  # lines each way, across so much of the page
 ALL_ALONG, MOST_FAINT = 0.97, 20.0  # of them have ink, of at least so much strength
 LEAST_TAKEN = 30  # of 255: where a line takes less, nothing is broken
 BESIDE = 2  # pixels on both sides of a line that may be left of it
@@ -113,8 +114,14 @@ def rules_of(ink: Ink) -> list[Rule]:
         for each, side in ((lines, ink.strength.shape[1]), (uprights, ink.strength.shape[0]))
     )
     level, upright = [*level, *_across(ink.strength, level, ink)], [*upright, *_across(turned, upright, ink)]
+    if min(_entire(level, ink.strength.shape[1]), _entire(upright, ink.strength.shape[0])) >= SQUARED:
+        return [*level, *_upright(upright)]  # squared paper has no boxes with sides of their own
     short = [line for line in _ticks(uprights, level, ink) if not any(_has(rule, line) for rule in upright)]
     return [*level, *_upright(upright), *_upright(short)]
+
+
+def _entire(rules: Sequence[Rule], side: int) -> int:
+    return sum(rule.last - rule.first >= MOST_OF_SIDE * side for rule in rules)
 
 
 def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
