@@ -10,7 +10,7 @@ import numpy as np
 
 from glassnet.digits.picture import Array
 from glassnet.reading.inking import Ink
-from glassnet.reading.rules import Rule
+from glassnet.reading.rules import Rule, along
 
 WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something stronger does
 STRONG = 0.45
@@ -20,7 +20,7 @@ THINNER = 0.85  # of a printed line's thickness, which is measured where it is f
 MANY_TICKS = 6
 FEWEST_SIDES = 4  # of boxes: as many as one box has on the left and right, twice
 STRIP = 0.12  # of the page's longer side
-MOSTLY = 0.8  # of a piece's area
+MOSTLY, CROWDED = 0.8, 0.5  # of a piece's area; of the page are lines
 TALL, REACHING = 1.45, 0.5  # usual heights: what may be two digits, one below the other, and how far each reaches
 FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
 
@@ -141,8 +141,14 @@ def _square(side: int) -> Array:
     return np.ones((side, side), np.uint8)
 
 
-def mostly_in(pieces: Pieces, band: Array) -> Array:
-    """Return which pieces (n,) lie mostly in a band (h, w) of bool, where lines ran: what is left of them."""
+def left_of(pieces: Pieces, rules: Sequence[Rule]) -> Array:
+    """Return which pieces (n,) are what is left of printed lines: they lie on them.
+
+    Where lines are so close that digits between them do as well, nothing is.
+    """
+    band = along(rules, pieces.labels.shape)
+    if band.mean() > CROWDED:
+        return np.zeros(len(pieces), bool)
     counts = np.bincount(pieces.labels[band], minlength=len(pieces) + 1)[1:]
     return np.asarray(counts >= MOSTLY * pieces.area)
 

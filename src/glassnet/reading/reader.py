@@ -23,9 +23,9 @@ from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
 from glassnet.reading.page import Box, Digit, Line, Mark, Page
-from glassnet.reading.pieces import Pieces, at_edges, mostly_in, parted, pieces_of, ticks, without
+from glassnet.reading.pieces import Pieces, at_edges, left_of, parted, pieces_of, ticks, without
 from glassnet.reading.rows import rows_of, usual_height
-from glassnet.reading.rules import along, rules_of, without_rules
+from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
 from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, is_tiny, one_piece, single_of, surely
 from glassnet.reading.traced import traced
@@ -126,8 +126,7 @@ def _read(pixels: Array, size: tuple[int, int], judge: Judge) -> _Trail:
     bent = traced(plain)
     plain = at_full_strength(without_rules(plain, bent))
     pieces = pieces_of(plain)
-    left = mostly_in(pieces, along([*rules, *bent], shown.shape))
-    pieces = without(pieces, left | ticks(pieces, rules) | at_edges(pieces, shown))
+    pieces = without(pieces, left_of(pieces, [*rules, *bent]) | ticks(pieces, rules) | at_edges(pieces, shown))
     usual = usual_height(pieces)
     pieces = parted(pieces, rules, usual)
     rows = rows_of(pieces, usual)

@@ -17,7 +17,7 @@ from glassnet.digits.picture import Array
 from glassnet.reading.inking import Ink
 
 ALONG = 21  # pixels over which a line is averaged
-LEAST_PIECE = 3.8  # stroke widths that a piece of a line is long
+LEAST_PIECE = 5.0  # stroke widths that a piece of a line is long
 LEAST_SUM = 0.10  # of the page's width that the pieces of a line cover
 LEAST_STROKES = 16.0  # stroke widths that they cover
 LEAST_HEIGHTS = 1.6  # and heights of digits: a 1 is no line
