@@ -103,6 +103,38 @@ def test_lined_and_squared_paper() -> None:
         assert read(picture).text == "\n".join(ROWS)
 
 
+def wavy_grid(picture: Array, pitch: int, across: int) -> Array:
+    """Draw lines that bend, as by hand, every ``pitch`` pixels down and ``across`` pixels to the right."""
+    height, width = picture.shape[:2]
+    along = np.arange(0, max(height, width), 10)
+    wave = 3 * np.sin(along / 45)
+    for number, y in enumerate(range(36, height, pitch)):
+        points = np.stack([along, y + np.roll(wave, 3 * number)], axis=1)[along < width]
+        cv2.polylines(picture, [np.rint(points).astype(np.int32)], False, INK, 4)
+    for number, x in enumerate(range(44, width, across)):
+        points = np.stack([x + np.roll(wave, 5 * number), along], axis=1)[along < height]
+        cv2.polylines(picture, [np.rint(points).astype(np.int32)], False, INK, 4)
+    return picture
+
+
+def test_lines_drawn_by_hand() -> None:
+    assert read(wavy_grid(sheet(ROWS), 120, 130)).text == "\n".join(ROWS)
+
+
+def test_digits_that_meet_on_a_line_are_two() -> None:
+    """A 7 whose foot reaches the line below it, and a 4 that begins there."""
+    picture = np.full((400, 520, 3), WHITE, np.uint8)
+    for digit, left, top in ((3, 90, 60), (7, 240, 62), (5, 390, 60), (2, 90, 150), (4, 240, 136), (6, 390, 150)):
+        drawn = draw_digit(digit, Pen(0.10), height=78, seed=digit)
+        part = picture[top : top + drawn.shape[0], left : left + drawn.shape[1]]
+        part[drawn > 100] = INK
+    for y in (40, 139, 240):
+        picture[y : y + 3, 40:480] = (90, 90, 90)
+    for x in (40, 187, 333, 478):
+        picture[40:242, x : x + 3] = (90, 90, 90)
+    assert read(picture).text == "375\n246"
+
+
 def test_separators() -> None:
     page = read(sheet(["12-34", "5.67"]))
     assert page.text == "12-34\n5.67"

@@ -1,0 +1,145 @@
+"""Single steps from a picture to rows: what is ink, what is a line, how high digits are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from glassnet.reading.inking import Ink, survey
+from glassnet.reading.pieces import Pieces, at_edges, left_of, parted, pieces_of, ticks
+from glassnet.reading.rows import usual_height
+from glassnet.reading.rules import Rule, roughly, rules_of
+from glassnet.reading.traced import traced
+
+Array = npt.NDArray[Any]
+
+
+def pieces_at(boxes: Sequence[tuple[int, int, int, int]], shape: tuple[int, int] = (400, 600)) -> Pieces:
+    """Return filled pieces at left, top, width and height."""
+    labels = np.zeros(shape, np.int32)
+    for number, (left, top, width, height) in enumerate(boxes, 1):
+        labels[top : top + height, left : left + width] = number
+    left, top, width, height = np.array(boxes).T
+    return Pieces(labels, left, top, width, height, width * height)
+
+
+def printed(y: float, first: int = 0, last: int = 600, thick: float = 5.0, upright: bool = False) -> Rule:
+    """Return a straight line."""
+    return Rule(np.array([0.0, y]), first, last, thick, 80.0, ((first, last),), upright)
+
+
+def drawn(shape: tuple[int, int], lines: Sequence[Array], thick: int = 4) -> Ink:
+    """Return the ink of lines through points (n, 2)."""
+    strength = np.zeros(shape, np.uint8)
+    for points in lines:
+        cv2.polylines(strength, [np.rint(points).astype(np.int32)], False, 255, thick)
+    return Ink(strength, 2.0, 5.0)
+
+
+# --- ink ---
+
+
+def test_strong_edges_of_shadows_do_not_outweigh_faint_strokes() -> None:
+    """A bright wedge between two shadows is wider than strokes, whose steps are a third of the shadows'."""
+    picture = np.full((400, 480), 232.0)
+    for x in range(60, 440, 40):
+        cv2.circle(picture, (x, 200), 14, 196, 4)
+    rows, columns = np.mgrid[:400, :480]
+    picture[np.abs(columns - 240) > 40 + rows / 4] *= 0.45
+    picture += np.random.default_rng(0).normal(0, 1.5, picture.shape)
+    found = survey(cv2.merge([np.clip(picture, 0, 255).astype(np.uint8)] * 3))
+    assert not found.light
+    assert found.stroke < 10
+
+
+# --- lines ---
+
+
+def test_a_one_on_a_printed_line_is_no_tick() -> None:
+    """Two of one height, as straight as ticks, but with a pen thicker than the line."""
+    pen, line = [(100, 160, 7, 40), (300, 161, 7, 39)], [(60, 170, 3, 28), (260, 170, 3, 28), (460, 171, 3, 27)]
+    assert ticks(pieces_at([*pen, *line]), [printed(200)]).tolist() == [False, False, True, True, True]
+
+
+def test_ticks_as_thick_as_their_line_are_many() -> None:
+    boxes = [(60 + 80 * number, 166, 5, 32) for number in range(6)]
+    assert ticks(pieces_at(boxes), [printed(200)]).all()
+    assert not ticks(pieces_at(boxes[:3]), [printed(200)]).any()
+
+
+def test_what_meets_on_a_line_is_parted() -> None:
+    pieces = parted(pieces_at([(50, 100, 30, 80), (200, 120, 30, 40)]), [printed(140)], 40.0)
+    assert np.transpose([pieces.left, pieces.top, pieces.width, pieces.height]).tolist() == [
+        [50, 100, 30, 41],
+        [200, 120, 30, 40],
+        [50, 141, 30, 39],
+    ]
+    assert pieces.area.tolist() == np.bincount(pieces.labels.ravel())[1:].tolist()
+
+
+def test_what_is_left_of_a_line() -> None:
+    pieces = pieces_at([(50, 197, 60, 4), (200, 180, 25, 40), (300, 60, 30, 40)])
+    assert left_of(pieces, [printed(199)]).tolist() == [True, False, False]
+    everywhere = [printed(y) for y in range(4, 400, 10)]
+    assert not left_of(pieces, everywhere).any()
+
+
+def test_bent_lines_are_traced() -> None:
+    x = np.arange(20, 580)
+    wave = np.stack([x, 150 + 8 * np.sin(x / 60)], axis=1)
+    digits = [np.array([[left, 250], [left + 20, 270], [left, 290]]) for left in range(60, 540, 60)]
+    [line] = traced(drawn((400, 600), [wave, *digits]))
+    assert not line.upright
+    assert (line.first, line.last) == pytest.approx((20, 580), abs=6)
+    assert np.abs(line.at(x[10:-10]) - wave[10:-10, 1]).max() < 2.5
+
+
+def test_long_strokes_of_a_drawing_are_no_lines() -> None:
+    """Two long strokes across a blot that is most of the drawing."""
+    ink = drawn((400, 600), [np.array([[20, 200], [580, 204]]), np.array([[20, 230], [580, 240]])])
+    assert len(traced(ink)) == 2
+    cv2.circle(ink.strength, (300, 220), 100, 255, -1)
+    assert traced(ink) == []
+
+
+def test_the_height_of_digits_is_not_that_of_squares() -> None:
+    lines = [np.array([[0, y], [599, y]]) for y in range(10, 400, 40)]
+    lines += [np.array([[x, 0], [x, 399]]) for x in range(10, 600, 40)]
+    digits = [np.array([[left, 18], [left + 14, 30], [left, 42]]) for left in range(22, 560, 40)]
+    assert roughly(drawn((400, 600), [*lines, *digits], thick=2)).usual_height() < 40
+    assert roughly(drawn((400, 600), [np.array([[200, 80], [420, 80], [240, 380]])], 20)).usual_height() > 250
+
+
+def test_a_lone_upright_stroke_is_no_line() -> None:
+    """A 1 of a thin pen is as long as many strokes are wide."""
+    digits = [np.array([[left, 100], [left + 40, 160], [left, 220]]) for left in (60, 180, 420)]
+    ones = [np.array([[330, 100], [330, 222]])]
+    assert rules_of(drawn((320, 600), [*digits, *ones], thick=3)) == []
+
+
+# --- rows ---
+
+
+def test_specks_are_no_digits_however_many() -> None:
+    specks = [(x, y, 4, 4) for x in range(5, 595, 20) for y in (5, 15, 385, 395)]
+    digits = [(20 + 60 * number, 150, 30, 60) for number in range(8)]
+    assert usual_height(pieces_at([*specks, *digits])) == 60
+    assert usual_height(pieces_at(digits)) == 60
+
+
+def test_a_strip_of_table_lies_along_the_edge() -> None:
+    inside = np.full((400, 600), 255, np.uint8)
+    boxes = [(0, 60, 12, 40), *((100 + 90 * number, 150, 30, 40) for number in range(4))]
+    assert at_edges(pieces_at(boxes), inside).tolist() == [True, False, False, False, False]
+
+
+def test_pieces_of_an_empty_page() -> None:
+    pieces = pieces_of(drawn((40, 60), []))
+    assert len(pieces) == 0
+    assert not left_of(pieces, [printed(20)]).any()
+    assert len(parted(pieces, [printed(20)], 0.0)) == 0
