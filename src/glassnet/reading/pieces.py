@@ -147,7 +147,7 @@ def left_of(pieces: Pieces, rules: Sequence[Rule]) -> Array:
     Where lines are so close that digits between them do as well, nothing is.
     """
     band = along(rules, pieces.labels.shape)
-    if band.mean() > CROWDED:
+    if not rules or band.mean() > CROWDED:
         return np.zeros(len(pieces), bool)
     counts = np.bincount(pieces.labels[band], minlength=len(pieces) + 1)[1:]
     return np.asarray(counts >= MOSTLY * pieces.area)
