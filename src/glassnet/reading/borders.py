@@ -114,8 +114,8 @@ class Weights:
 
 
 # The network of digits has never seen half a digit with the other half beside it: of slices it knows little.
-SLICED = Weights(own=0.55, seen=0.85, own_none=0.07, seen_none=1.0, none=-2.2)
-UNSLICED = Weights(own=0.6, seen=0.35, own_none=0.05, seen_none=1.4, none=-1.7)
+SLICED = Weights(own=0.62, seen=0.55, own_none=0.1, seen_none=2.4, none=-2.2)
+UNSLICED = Weights(own=0.96, seen=0.24, own_none=0.18, seen_none=0.95, none=-1.1)
 LEAST = 1e-5
 
 

@@ -17,10 +17,18 @@ WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 # How much speaks for a piece of ink having rightly been cut into digits: so many times the mean logarithm of their
 # probabilities, and of that of marks, as seen around; so many times the logarithm of how many other digits the row has,
 # and one. Fitted to pieces on pages of training digits, as is what it must reach.
-DIGITS, MARKS, COMPANY = 2.8, -0.7, 2.5
-RIGHTLY_CUT = 1.5
+DIGITS, MARKS, COMPANY = 2.3, -0.89, 1.8
+RIGHTLY_CUT = 3.9
 LEAST = 1e-4  # probability
-LIKELY_NONE = 0.4  # probability
+WORD = 3.0  # how sure digits must be, in logarithms of odds, were all marks beside them none
+# How much speaks for what is read in a row being digits: so many times the mean logarithms of their odds, of how likely
+# they are marks as seen around, and none as seen by themselves; of how far the row's height is off that of most digits;
+# and of how many digits the other rows have, and one: print has many. Fitted to rows of pages of training digits and of
+# real pictures, as is what it must reach.
+SURE, MARKED, NONE, SIZE, ROWS = 0.45, -0.9, -0.7, -3.0, -0.87
+LIKELY_ROW, SUREST = 4.0, 7.0
+READ = 0.5  # probability of digits that are read
+LIKELY_NONE = 0.45  # probability
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
 SURE_IN_TEXT = 0.97
@@ -30,6 +38,8 @@ def believed(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     """Return the readings, with digits refused that stand among marks which are none."""
     checked = [_without_hatching(reading, judge) for reading in readings]
     checked = [_without_words(reading, judge) for reading in checked]
+    if judge.none_column is not None:
+        checked = _without_unlikely_rows(checked, judge)
     none = sum(_none(digit, judge) > LIKELY_NONE for reading in checked for digit in reading.digits)
     digits = sum(len(reading.digits) for reading in checked) - none
     others = sum(len(_large(reading)) for reading in checked) + none
@@ -70,7 +80,7 @@ def _large(reading: Reading) -> list[Candidate]:
 
 
 def _without_words(reading: Reading, judge: Judge) -> Reading:
-    """Refuse the digits in groups in which as many marks are none."""
+    """Refuse the digits in groups in which as many marks are none, or some, and the digits are not sure of it."""
     others = _large(reading)
     none = [digit for digit in reading.digits if _none(digit, judge) > LIKELY_NONE]
     marks = sorted(
@@ -83,13 +93,43 @@ def _without_words(reading: Reading, judge: Judge) -> Reading:
     for mark in [*marks, None]:
         if mark is None or (group and mark[0].box[0] - right > WORD_GAP * reading.row.height):
             good = [candidate for candidate, is_digit in group if is_digit]
-            if good and len(group) >= 3 and len(good) <= 0.5 * len(group):
+            odd = 1 - len(good) / max(len(group), 1)
+            if good and ((len(group) >= 3 and odd >= 0.5) or (odd > 0 and _surely(good, judge) < WORD * odd)):
                 refused += good
             group = []
         if mark is not None:
             right = max(right, mark[0].box[2]) if group else mark[0].box[2]
             group.append(mark)
     return _refuse(reading, refused)
+
+
+def _without_unlikely_rows(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
+    """Refuse the digits of rows that are little like rows of digits: of words, of a drawing's strokes."""
+    heights = [reading.row.height for reading in readings for _ in reading.digits]
+    if not heights:
+        return list(readings)
+    usual = float(np.median(heights))
+    return [
+        _refuse(reading, reading.digits) if _belief(reading, usual, len(heights), judge) < LIKELY_ROW else reading
+        for reading in readings
+    ]
+
+
+def _belief(reading: Reading, usual: float, count: int, judge: Judge) -> float:
+    """Return how much speaks for a row being one of digits. usual: the height of digits; count: how many there are."""
+    digits = [digit for digit in reading.digits if float(digit.probabilities[judge.digit_columns].max()) >= READ]
+    if not digits:
+        return float("inf")
+    mark = float(np.log(np.array([digit.mark for digit in digits]) + LEAST).mean())
+    none = float(np.log(np.array([digit.none for digit in digits]) + LEAST).mean())
+    off, others = abs(np.log(reading.row.height / usual)), np.log(1 + count - len(reading.digits))
+    return float(SURE * _surely(digits, judge) + MARKED * mark + NONE * none + SIZE * off + ROWS * others)
+
+
+def _surely(digits: Sequence[Candidate], judge: Judge) -> float:
+    """Return how sure digits are on average: the logarithm of the odds."""
+    best = np.array([digit.probabilities[judge.digit_columns].max() for digit in digits], np.float64)
+    return float(np.minimum(np.log(np.maximum(best, LEAST) / np.maximum(1 - best, LEAST)), SUREST).mean())
 
 
 def _none(candidate: Candidate, judge: Judge) -> float:

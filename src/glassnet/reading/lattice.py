@@ -30,11 +30,11 @@ LOWEST = 6  # pixels: what is lower shows no digit
 SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
 SOLID = 0.75  # of its box, what a disc fills and more
 SURE = 0.95  # what is a digit so surely is neither cut nor joined to another one
-CUT, CROSSED = 0.16, 2.1  # costs of a cut, and of the ink it crosses, in heights
-BRIDGED, JOINED = 5.0, 0.06  # costs of a gap closed, in heights, and of pieces joined, squared
-LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.55, 0.5, 2.0  # costs of what is taken for no digit
+CUT, CROSSED = 0.073, 0.86  # costs of a cut, and of the ink it crosses, in heights
+BRIDGED, JOINED = 4.0, 0.042  # costs of a gap closed, in heights, and of pieces joined, squared
+LEFT_OUT, LEFT_OUT_SMALL, LEFT_OUT_SLICE = 1.8, 0.5, 1.3  # costs of what is taken for no digit
 SURELY_ONE = 0.85  # width in heights: what is wider may be two digits that look like one
-WIDE = 0.5  # cost of each height that a digit is wider than that
+WIDE = 0.65  # cost of each height that a digit is wider than that
 NARROW = 1.0  # heights: what is wider and no digit may be two that touch
 TEXT, FEWEST_LETTERS = 0.3, 3  # share and number of a row's pieces that are letters where it is text
 FULL = 0.85  # of a candidate's pixels are weaker than its full strength
@@ -46,13 +46,15 @@ class Candidate:
     """A run of elements of a row.
 
     prepared: (28, 28) as the network sees it. probabilities: (labels,), or none where it was not asked. mark: how
-    likely it is no digit nor part of one, as seen around. refused: taken as a mark, whatever the networks say.
+    likely it is no digit nor part of one, as seen around; none: that it is none, seen by itself. refused: taken as a
+    mark, whatever the networks say.
     """
 
     elements: tuple[Element, ...]
     prepared: Array
     probabilities: Array
     mark: float = 0.0
+    none: float = 0.0
     refused: bool = False
 
     @property
@@ -105,14 +107,15 @@ def plans_of(
                 waiting.append((number, first, last, prepared))
                 windows.append(strip.window(first, last, _box(plan.elements[first : last + 1])))
     pictures = stacked([each[3] for each in waiting])
-    probabilities = judge(pictures)
+    alone = judge(pictures)
     seen = seen_around(np.array(windows, np.uint8).reshape(-1, WINDOW))
     sliced = [_is_sliced(plans[number].elements[first : last + 1]) for number, first, last, _ in waiting]
-    probabilities = weighed(probabilities, seen, np.array(sliced, bool), judge)
+    probabilities = weighed(alone, seen, np.array(sliced, bool), judge)
     marks = seen[:, LABELS.index("mark")].tolist()
-    for (number, first, last, prepared), answer, mark in zip(waiting, probabilities, marks, strict=True):
+    nones = [0.0] * len(waiting) if judge.none_column is None else alone[:, judge.none_column].tolist()
+    for (number, first, last, prepared), answer, mark, none in zip(waiting, probabilities, marks, nones, strict=True):
         elements = plans[number].elements[first : last + 1]
-        plans[number].judged[first, last] = Candidate(elements, prepared, answer, mark)
+        plans[number].judged[first, last] = Candidate(elements, prepared, answer, mark, none)
     return page, plans
 
 
