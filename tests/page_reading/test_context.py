@@ -1,0 +1,54 @@
+"""What the neighbours say of a digit: words and drawings beside numbers are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from glassnet.reading.context import believed
+from glassnet.reading.elements import Element
+from glassnet.reading.lattice import Candidate, Reading
+from glassnet.reading.rows import Row
+from glassnet.reading.scores import Judge, judge_of
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return judge_of(None)
+
+
+def row(
+    judge: Judge, probabilities: list[float], *, top: int = 0, mark: float = 0.003, none: float = 0.0, height: int = 40
+) -> Reading:
+    """Return a row of whole digits side by side, each that likely a 3, each that likely a mark and none."""
+    found = []
+    for number, probability in enumerate(probabilities):
+        answer = np.full(11, (1 - probability) / 10, np.float32)
+        answer[judge.digit_columns[3]] = probability
+        left = 20 + number * height
+        element = Element(left, top, left + height // 2, top + height, height**2 // 4, number)
+        found.append(Candidate((element,), np.zeros((28, 28), np.uint8), answer, mark, none))
+    return Reading(Row(list(range(len(found))), float(height), top, top + height), tuple(found), ())
+
+
+def test_rows_of_digits_are_believed(judge: Judge) -> None:
+    readings = [row(judge, [0.99, 0.98, 0.7]), row(judge, [0.8], top=100)]
+    assert [len(reading.digits) for reading in believed(readings, judge)] == [3, 1]
+
+
+def test_a_word_lower_than_the_digits_is_refused(judge: Judge) -> None:
+    word = row(judge, [0.8, 0.7, 0.9], top=100, mark=0.2, none=0.1, height=28)
+    numbers, refused = believed([row(judge, [0.99] * 6), word], judge)
+    assert len(numbers.digits) == 6
+    assert refused.digits == ()
+    assert refused.others == word.digits
+
+
+def test_unsure_digits_beside_a_letter_are_refused(judge: Judge) -> None:
+    def beside_a_letter(probability: float) -> int:
+        numbers, letter = row(judge, [probability] * 2), row(judge, [0.5, 0.5, 0.5])
+        both = Reading(numbers.row, numbers.digits, (letter.digits[2],))
+        return len(believed([both, row(judge, [0.99] * 5, top=100)], judge)[0].digits)
+
+    assert beside_a_letter(0.98) == 2
+    assert beside_a_letter(0.6) == 0
