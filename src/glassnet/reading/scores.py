@@ -139,12 +139,14 @@ def _stroke(field: Array) -> float:
 
 def _sharpest(field: Array) -> Array:
     """Return the field averaged over cells, the cells beginning where the strokes fall on pixels best."""
-    best = field
+    best, half = field, CELL // 2
+    side = FIELD * CELL
     for axis in (0, 1):
-        sums = best
+        around = (half, half, 0, 0) if axis == 0 else (0, 0, half, half)
+        wide = cv2.copyMakeBorder(best, *around, cv2.BORDER_CONSTANT, value=0)
         candidates = []
-        for shift in range(-CELL // 2, CELL // 2):
-            moved = np.roll(sums, shift, axis)
+        for start in range(CELL, 0, -1):
+            moved = wide[start : start + side] if axis == 0 else wide[:, start : start + side]
             small = cv2.resize(moved, (FIELD, FIELD), interpolation=cv2.INTER_AREA)
             candidates.append((cv2.norm(small), moved))
         best = max(candidates, key=lambda candidate: candidate[0])[1]
