@@ -25,9 +25,9 @@ WORD = 3.0  # how sure digits must be, in logarithms of odds, were all marks bes
 # they are marks as seen around, and none as seen by themselves; of how far the row's height is off that of most digits;
 # and of how many digits the other rows have, and one: print has many. Fitted to rows of pages of training digits and of
 # real pictures, as is what it must reach.
-SURE, MARKED, NONE, SIZE, ROWS = 0.45, -0.9, -0.7, -3.0, -0.87
+SURE, MARKED, NONES, SIZE, ROWS = 0.45, -0.9, -0.7, -3.0, -0.87
 LIKELY_ROW, SUREST = 4.0, 7.0
-READ = 0.5  # probability of digits that are read
+LEAST_PROBABILITY = 0.5  # of a digit that is read
 LIKELY_NONE = 0.45  # probability
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
@@ -117,13 +117,15 @@ def _without_unlikely_rows(readings: Sequence[Reading], judge: Judge) -> list[Re
 
 def _belief(reading: Reading, usual: float, count: int, judge: Judge) -> float:
     """Return how much speaks for a row being one of digits. usual: the height of digits; count: how many there are."""
-    digits = [digit for digit in reading.digits if float(digit.probabilities[judge.digit_columns].max()) >= READ]
+    digits = [
+        digit for digit in reading.digits if float(digit.probabilities[judge.digit_columns].max()) >= LEAST_PROBABILITY
+    ]
     if not digits:
         return float("inf")
     mark = float(np.log(np.array([digit.mark for digit in digits]) + LEAST).mean())
     none = float(np.log(np.array([digit.none for digit in digits]) + LEAST).mean())
     off, others = abs(np.log(reading.row.height / usual)), np.log(1 + count - len(reading.digits))
-    return float(SURE * _surely(digits, judge) + MARKED * mark + NONE * none + SIZE * off + ROWS * others)
+    return float(SURE * _surely(digits, judge) + MARKED * mark + NONES * none + SIZE * off + ROWS * others)
 
 
 def _surely(digits: Sequence[Candidate], judge: Judge) -> float:

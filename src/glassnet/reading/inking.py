@@ -74,7 +74,7 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     found, reach, clear = _polarity(small, light)
     if found:
         small = cv2.bitwise_not(small)
-    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, _square(reach))
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, square(reach))
     taken = 1 - small.astype(np.float32) / np.maximum(paper, 1)
     # A channel in which the paper itself is dark has more noise than ink.
     light_of = np.median(paper.reshape(-1, 3), axis=0)
@@ -131,7 +131,7 @@ def _clearest(small: Array) -> Array:
     """Return the channel, or the brightness, in which steps are largest: blue ink on yellow hardly shows in blue."""
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     channels = (grey, *cv2.split(small))
-    steps = [cv2.morphologyEx(cv2.GaussianBlur(each, (3, 3), 0), cv2.MORPH_GRADIENT, _square(3)) for each in channels]
+    steps = [cv2.morphologyEx(cv2.GaussianBlur(each, (3, 3), 0), cv2.MORPH_GRADIENT, square(3)) for each in channels]
     # The brightness is the least noisy of them, so another one must be clearly better.
     told = [float((each.astype(np.float32) ** 2).sum()) for each in steps]
     best = int(np.argmax(told))
@@ -144,7 +144,7 @@ def _explained(grey: Array, sides: list[int]) -> list[float]:
     No step counts for much more than the least that does: a shadow's edge may be far stronger than pencil.
     """
     grey = cv2.GaussianBlur(grey, (3, 3), 0)
-    steps = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, _square(3))
+    steps = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, square(3))
     height, width = grey.shape
     if min(height, width) > 60:  # where nothing is beyond, nothing explains
         steps[:2] = steps[height - 2 :] = 0
@@ -153,8 +153,8 @@ def _explained(grey: Array, sides: list[int]) -> list[float]:
     weight = np.where(steps > least, np.minimum(steps, MOST_OF_STEP * least), 0).astype(np.float32) ** 2
     told = []
     for side in sides:
-        black = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, _square(side))
-        told.append(float(weight[cv2.dilate(black, _square(3)) >= 0.7 * steps.astype(np.float32)].sum()))
+        black = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, square(side))
+        told.append(float(weight[cv2.dilate(black, square(3)) >= 0.7 * steps.astype(np.float32)].sum()))
     return told
 
 
@@ -171,7 +171,7 @@ def beside(dark: Array, stroke: float) -> Array:
     longer, shorter = sides.max(axis=1), sides.min(axis=1)
     along = (contact >= 0.6 * longer) & (longer >= 4 * shorter) & (longer > 0.05 * max(height, width))
     # Thicker than strokes: squared paper touches the border all around.
-    opened = cv2.morphologyEx(dark.view(np.uint8), cv2.MORPH_OPEN, _square(_odd(1.5 * stroke)))
+    opened = cv2.morphologyEx(dark.view(np.uint8), cv2.MORPH_OPEN, square(_odd(1.5 * stroke)))
     thick = np.bincount(labels[opened > 0], minlength=count) > 0.5 * stats[:, cv2.CC_STAT_AREA]
     large = (contact > 0.25 * (height + width)) & thick
     drop = along | (large & (longer > 0.1 * max(height, width)))
@@ -207,7 +207,7 @@ def paper_of(grey: Array, stroke: float) -> Array:
     if factor > 1:
         size = (-(-grey.shape[1] // factor), -(-grey.shape[0] // factor))
         smooth = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
-    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, _square(_odd(reach / factor)))
+    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, square(_odd(reach / factor)))
     if factor > 1:
         closed = cv2.resize(closed, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return closed
@@ -222,13 +222,13 @@ def at_full_strength(ink: Ink) -> Ink:
 def _without_lines(strong: Array) -> Array:
     """Return what is inked (h, w) in a small picture, without long thin lines: print is thinner than the pen."""
     ink = strong.astype(np.uint8)
-    thick = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, _square(3))
+    thick = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, square(3))
     length = _odd(LONG_LINE * min(strong.shape))
     lines = cv2.max(
         cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, length), np.uint8)),
         cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((length, 1), np.uint8)),
     )
-    thin = lines > cv2.morphologyEx(lines, cv2.MORPH_OPEN, _square(THICKEST_LINE + 1))
+    thin = lines > cv2.morphologyEx(lines, cv2.MORPH_OPEN, square(THICKEST_LINE + 1))
     left = strong & ~thin
     return left if np.count_nonzero(left) > LEAST_LEFT * np.count_nonzero(strong) else strong
 
@@ -285,7 +285,8 @@ def _otsu(values: Array) -> float:
     return cv2.threshold(eight, 0, 255, cv2.THRESH_OTSU)[0] / 255
 
 
-def _square(side: int) -> Array:
+def square(side: int) -> Array:
+    """Return a square to dilate or erode with."""
     return np.ones((side, side), np.uint8)
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
-from glassnet.reading.inking import Ink
+from glassnet.reading.inking import Ink, square
 from glassnet.reading.rules import Rule, along
 
 WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something stronger does
@@ -126,7 +126,7 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
     if not len(pieces):
         return np.zeros(0, bool)
     near, close = (
-        np.bincount(pieces.labels[inside > cv2.erode(inside, _square(side), borderValue=0)], minlength=len(pieces) + 1)
+        np.bincount(pieces.labels[inside > cv2.erode(inside, square(side), borderValue=0)], minlength=len(pieces) + 1)
         for side in (9, 5)
     )
     longer, shorter = np.maximum(pieces.width, pieces.height), np.minimum(pieces.width, pieces.height)
@@ -135,10 +135,6 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
     # What is seen of a table is short for the page, and lies on its edge with a quarter of its length, two pixels deep.
     strip = (close[1:] >= 0.5 * longer) & (longer < STRIP * max(inside.shape))
     return frame | ((mostly & (longer >= 2.5 * shorter) | strip) & (len(pieces) >= FEWEST_AT_EDGES))
-
-
-def _square(side: int) -> Array:
-    return np.ones((side, side), np.uint8)
 
 
 def left_of(pieces: Pieces, rules: Sequence[Rule]) -> Array:

@@ -17,7 +17,7 @@ from glassnet.digits.picture import Array, Source, read_reduced
 from glassnet.digits.prepare import Step
 from glassnet.digits.recognise import Classifier
 from glassnet.reading.canvas import Canvas, canvas_of
-from glassnet.reading.context import believed
+from glassnet.reading.context import LEAST_PROBABILITY, believed
 from glassnet.reading.inking import Ink, at_full_strength, inked, survey
 from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
@@ -30,7 +30,6 @@ from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
 from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, is_tiny, one_piece, single_of, surely
 from glassnet.reading.traced import traced
 
-LEAST_PROBABILITY = 0.5  # of a digit that is read
 MOST_NONE = 0.5  # probability of "none" with which something is still read
 
 LEAST_DECODED = 1900  # pixels of the longer side: what is twice as long is decoded at half its size

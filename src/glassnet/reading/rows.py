@@ -13,7 +13,9 @@ import numpy as np
 
 from glassnet.digits.picture import Array
 from glassnet.reading.pieces import Pieces
+from glassnet.reading.rules import height_of
 
+MIDDLE = 0.55  # of the ink is in pieces as high as digits, or less
 CORE = 0.5  # of the usual height: from here on a piece makes a row
 HIGHEST = 4.0  # of the usual height: what is higher is a sheet's edge, a shadow, a drawing
 # Times the usual height, pieces, and of all ink: from when on others are the digits, and the usual ones specks.
@@ -55,18 +57,11 @@ def usual_height(pieces: Pieces) -> float:
     if not sensible.any():
         return float(high.max())
     high, area = high[sensible], pieces.area[sensible].astype(np.float64)
-    usual = _middle_of(high, area)
+    usual = height_of(high, area, MIDDLE)
     far = high > FAR_HIGHER * usual
     if np.count_nonzero(far) >= FEWEST_FAR and area[far].sum() > MUCH * area.sum():
-        return _middle_of(high[far], area[far])
+        return height_of(high[far], area[far], MIDDLE)
     return usual
-
-
-def _middle_of(high: Array, area: Array) -> float:
-    """Return the height (n,) that half of the ink is in pieces as high as, or less."""
-    order = np.argsort(high)
-    cumulative = np.cumsum(np.sqrt(area[order]))
-    return float(high[order][np.searchsorted(cumulative, 0.55 * cumulative[-1])])
 
 
 def rows_of(pieces: Pieces, usual: float) -> list[Row]:

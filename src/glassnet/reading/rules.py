@@ -79,10 +79,7 @@ class Rough:
         digits = width < WIDEST * self.mask.shape[1]
         for piece in np.flatnonzero(~digits).tolist():
             digits[piece] = width[piece] < LONGER * high[piece] and self._cells(piece + 1) < FEWEST_CELLS
-        high, weight = high[digits], np.sqrt(area[digits])
-        order = np.argsort(high)
-        cumulative = np.cumsum(weight[order])
-        return float(high[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])]) if len(high) else 0.0
+        return height_of(high[digits], area[digits], 0.5) if digits.any() else 0.0
 
     def _cells(self, piece: int) -> int:
         """Return how many parts of the paper a piece of ink parts from one another."""
@@ -90,6 +87,13 @@ class Rough:
         paper = (self.labels[top : top + high, left : left + wide] != piece).view(np.uint8)
         stats = cv2.connectedComponentsWithStats(paper, connectivity=4)[2]
         return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= max(SMALLEST_CELL, LEAST_CELL * wide * high)))
+
+
+def height_of(high: Array, area: Array, share: float) -> float:
+    """Return the height below which pieces (n,) have a share of the ink; large ones count by the root of their area."""
+    order = np.argsort(high)
+    cumulative = np.cumsum(np.sqrt(area[order]))
+    return float(high[order][np.searchsorted(cumulative, share * cumulative[-1])])
 
 
 def roughly(ink: Ink) -> Rough:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
@@ -30,11 +30,17 @@ class Marked:
 
 def _stroke(points: Array, width: float) -> Array:
     """Return a line through points (n, 2), in pixels, drawn with a pen so wide."""
-    low = points.min(axis=0) - width - 1
-    size = np.ceil(points.max(axis=0) + width + 1 - low).astype(int)
+    return _strokes([points], width)
+
+
+def _strokes(lines: Sequence[Array], width: float) -> Array:
+    """Return several lines, each through points (n, 2), drawn with one pen."""
+    every = np.concatenate(lines)
+    low = every.min(axis=0) - width - 1
+    size = np.ceil(every.max(axis=0) + width + 1 - low).astype(int)
     canvas = np.zeros((int(size[1]) * FINER, int(size[0]) * FINER), np.uint8)
-    line = np.rint((points - low) * FINER).astype(np.int32)
-    cv2.polylines(canvas, [line], isClosed=False, color=255, thickness=max(1, round(width * FINER)))
+    drawn = [np.rint((points - low) * FINER).astype(np.int32) for points in lines]
+    cv2.polylines(canvas, drawn, isClosed=False, color=255, thickness=max(1, round(width * FINER)))
     return cut(cv2.resize(canvas, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA))
 
 
@@ -138,12 +144,7 @@ def _operator(hand: Hand, generator: np.random.Generator) -> tuple[Array, float]
         for stroke in strokes
     ]
     high = float(np.ptp(np.concatenate(drawn)[:, 1]))
-    low = np.concatenate(drawn).min(axis=0) - _pen(hand) - 1
-    span = np.ceil(np.concatenate(drawn).max(axis=0) + _pen(hand) + 1 - low).astype(int)
-    canvas = np.zeros((int(span[1]) * FINER, int(span[0]) * FINER), np.uint8)
-    lines = [np.rint((points - low) * FINER).astype(np.int32) for points in drawn]
-    cv2.polylines(canvas, lines, isClosed=False, color=255, thickness=max(1, round(_pen(hand) * FINER)))
-    cover = cut(cv2.resize(canvas, (int(span[0]), int(span[1])), interpolation=cv2.INTER_AREA))
+    cover = _strokes(drawn, _pen(hand))
     return cover, -max(0.0, 0.5 * (hand.height - high)) * float(generator.uniform(0.6, 1.4))
 
 
