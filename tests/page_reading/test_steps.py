@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from glassnet.reading.inking import Ink, survey
-from glassnet.reading.pieces import Pieces, at_edges, left_of, parted, pieces_of, ticks
+from glassnet.reading.pieces import Pieces, pieces_of
+from glassnet.reading.remains import at_edges, parted, remains, ticks
 from glassnet.reading.rows import usual_height
 from glassnet.reading.rules import Rule, roughly, rules_of
 from glassnet.reading.traced import traced
@@ -84,9 +85,9 @@ def test_what_meets_on_a_line_is_parted() -> None:
 
 def test_what_is_left_of_a_line() -> None:
     pieces = pieces_at([(50, 197, 60, 4), (200, 180, 25, 40), (300, 60, 30, 40)])
-    assert left_of(pieces, [printed(199)]).tolist() == [True, False, False]
+    assert remains(pieces, [printed(199)]).tolist() == [True, False, False]
     everywhere = [printed(y) for y in range(4, 400, 10)]
-    assert not left_of(pieces, everywhere).any()
+    assert not remains(pieces, everywhere).any()
 
 
 def test_bent_lines_are_traced() -> None:
@@ -141,5 +142,5 @@ def test_a_strip_of_table_lies_along_the_edge() -> None:
 def test_pieces_of_an_empty_page() -> None:
     pieces = pieces_of(drawn((40, 60), []))
     assert len(pieces) == 0
-    assert not left_of(pieces, [printed(20)]).any()
+    assert not remains(pieces, [printed(20)]).any()
     assert len(parted(pieces, [printed(20)], 0.0)) == 0

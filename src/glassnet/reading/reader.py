@@ -23,7 +23,8 @@ from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
 from glassnet.reading.page import Box, Digit, Line, Mark, Page
-from glassnet.reading.pieces import Pieces, at_edges, left_of, parted, pieces_of, ticks, without
+from glassnet.reading.pieces import Pieces, pieces_of, without
+from glassnet.reading.remains import at_edges, parted, remains, ticks
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
@@ -125,7 +126,7 @@ def _read(pixels: Array, size: tuple[int, int], judge: Judge) -> _Trail:
     bent = traced(plain)
     plain = at_full_strength(without_rules(plain, bent))
     pieces = pieces_of(plain)
-    pieces = without(pieces, left_of(pieces, [*rules, *bent]) | ticks(pieces, rules) | at_edges(pieces, shown))
+    pieces = without(pieces, remains(pieces, [*rules, *bent]) | ticks(pieces, rules) | at_edges(pieces, shown))
     usual = usual_height(pieces)
     pieces = parted(pieces, rules, usual)
     rows = rows_of(pieces, usual)
