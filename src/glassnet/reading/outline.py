@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
+from glassnet.reading.canvas import smaller
 from glassnet.reading.inking import Ink
 
 SURVEY_SIDE = 320
@@ -60,9 +61,9 @@ def _table_covered(colours: Array, corners: Array) -> Array:
     """Return the picture with what lies beyond the sheet as bright as the sheet is near there."""
     height, width = colours.shape[:2]
     factor = min(1.0, SURVEY_SIDE / max(height, width))
-    small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = smaller(colours, factor)
     small = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    beyond = np.full(small.shape[:2], 1, np.uint8)
+    beyond: Array = np.full(small.shape[:2], 1, np.uint8)
     cv2.fillConvexPoly(beyond, np.rint((corners + 0.5) * factor - 0.5).astype(np.int32), 0)
     beyond = cv2.dilate(beyond, np.ones((9, 9), np.uint8), borderValue=0)
     if beyond.all():
@@ -101,7 +102,7 @@ def sheet_of(colours: Array) -> Sheet | None:
     if shorter < LEAST_SIDE or longer > LONGEST * shorter:
         return None
     factor = min(1.0, SURVEY_SIDE / longer)
-    small = cv2.resize(colours, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = smaller(colours, factor)
     # Paper is bright in its darkest colour too, wood is not; a table may be darker, or only more colourful.
     darkest, lightest = small.min(axis=2), small.max(axis=2)
     pale = cv2.divide(darkest, np.maximum(lightest, 24), scale=255)

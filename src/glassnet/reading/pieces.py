@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
+from glassnet.reading.connected import connected
 from glassnet.reading.inking import Ink
 
 WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something stronger does
@@ -42,26 +43,21 @@ def thresholds(ink: Ink) -> tuple[float, float]:
 def pieces_of(ink: Ink) -> Pieces:
     """Return the pieces of ink that are more than specks, at most ``MOST_PIECES``, the largest ones."""
     weak, strong = thresholds(ink)
-    binary = cv2.threshold(ink.strength, weak, 255, cv2.THRESH_BINARY)[1]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(binary, connectivity=8)
-    area = stats[:, cv2.CC_STAT_AREA]
-    firm = np.bincount(labels[ink.strength > strong], minlength=count)
+    parts = connected(cv2.threshold(ink.strength, weak, 1, cv2.THRESH_BINARY)[1])
+    firm = np.bincount(parts.of, ink.strength.reshape(-1)[parts.places] > strong, minlength=len(parts))
     least = max(4.0, 0.25 * ink.stroke**2 if ink.stroke < 12 else 30.0)
-    kept = (firm >= least / 2) & (area >= least)
+    kept = (firm >= least / 2) & (parts.area >= least)
     kept[0] = False
     if kept.sum() > MOST_PIECES:
-        kept &= area >= np.sort(area[kept])[-MOST_PIECES]
-    numbers = np.zeros(count, np.int32)
+        kept &= parts.area >= np.sort(parts.area[kept])[-MOST_PIECES]
+    numbers = np.zeros(len(parts), np.int32)
     numbers[kept] = np.arange(1, kept.sum() + 1)
-    chosen = stats[kept]
-    return Pieces(
-        numbers[labels],
-        chosen[:, cv2.CC_STAT_LEFT],
-        chosen[:, cv2.CC_STAT_TOP],
-        chosen[:, cv2.CC_STAT_WIDTH],
-        chosen[:, cv2.CC_STAT_HEIGHT],
-        chosen[:, cv2.CC_STAT_AREA],
+    labels = parts.labels
+    labels.reshape(-1)[parts.places] = numbers[parts.of]
+    left, top, width, height, area = (
+        each[kept] for each in (parts.left, parts.top, parts.width, parts.height, parts.area)
     )
+    return Pieces(labels, left, top, width, height, area)
 
 
 def without(pieces: Pieces, dropped: Array) -> Pieces:

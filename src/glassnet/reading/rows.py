@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 import numpy as np
 
@@ -48,7 +49,8 @@ def usual_height(pieces: Pieces) -> float:
     """Return the height digits have on the page, in pixels; 0 without any piece.
 
     Digits outnumber what is larger, and outweigh what is smaller: half of all ink is in pieces that are as high as
-    this, or less. Specks may outnumber digits: where a few pieces, far higher, have much of the ink, they are it.
+    this, or less. Specks may outnumber digits: where a few pieces, far higher, have much of the ink, they are it; a
+    hand that holds the sheet reaches the picture's edge.
     """
     if not len(pieces):
         return 0.0
@@ -56,9 +58,12 @@ def usual_height(pieces: Pieces) -> float:
     sensible = (pieces.width < 6 * high) & (high < 12 * np.maximum(pieces.width, 1))
     if not sensible.any():
         return float(high.max())
-    high, area = high[sensible], pieces.area[sensible].astype(np.float64)
+    height, width = pieces.labels.shape
+    inside = (pieces.left > 0) & (pieces.top > 0) & (pieces.left + pieces.width < width)
+    inside &= pieces.top + pieces.height < height
+    high, area, inside = high[sensible], pieces.area[sensible].astype(np.float64), inside[sensible]
     usual = height_of(high, area, MIDDLE)
-    far = high > FAR_HIGHER * usual
+    far = (high > FAR_HIGHER * usual) & inside
     if np.count_nonzero(far) >= FEWEST_FAR and area[far].sum() > MUCH * area.sum():
         return height_of(high[far], area[far], MIDDLE)
     return usual
@@ -70,15 +75,16 @@ def rows_of(pieces: Pieces, usual: float) -> list[Row]:
         (pieces.height >= CORE * usual) & (pieces.height < HIGHEST * usual) & (pieces.width < 40 * usual)
     )
     middle = _levelled(pieces, core, usual)
+    middles, heights = middle.tolist(), pieces.height.tolist()
     rows: list[Row] = []
     ends: list[list[int]] = []
     for piece in core[np.argsort(pieces.left[core], kind="stable")].tolist():
         nearest, best = -1, SAME_ROW
         for number, members in enumerate(ends):
             last = members[-3:]
-            there = float(np.median(middle[last]))
-            height = float(max(np.median(pieces.height[last]), min(pieces.height[piece], usual)))
-            apart = abs(middle[piece] - there) / height
+            there = median(middles[each] for each in last)
+            height = max(median(heights[each] for each in last), min(heights[piece], usual))
+            apart = abs(middles[piece] - there) / height
             if apart < best:
                 nearest, best = number, apart
         if nearest < 0:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
+from glassnet.reading.connected import connected
 from glassnet.reading.inking import Ink
 
 ALONG = 21  # pixels over which a line is averaged
@@ -36,7 +37,9 @@ BESIDE = 2  # pixels on both sides of a line that may be left of it
 SMALLEST_CELL = 40  # pixels of a small picture
 # A piece so wide, for the page, is a digit only if it is not so many times wider than high, and parts the paper, each
 # part so large a share of its box, in less than so many cells.
+TALLEST = 12.0  # widths: what is higher is no digit
 WIDEST, LONGER, LEAST_CELL, FEWEST_CELLS = 0.4, 2.5, 0.0003, 8
+SHORT = 0.06  # of the sides of a piece's box
 SMALL_SIDE, SMALL_INK = 800, 38  # pixels of a small picture's longer side; ink of 255 that counts in it
 BLOCK = 6.0  # stroke widths along which a line's own strength is one number
 
@@ -65,13 +68,14 @@ class Rule:
 class Rough:
     """What is inked in a small picture. mask: (h, w) of 0 and 1; labels, stats: of its connected pieces.
 
-    factor: pixels of the small picture for one of the page.
+    factor: pixels of the small picture for one of the page; stroke: the width of strokes, in its pixels.
     """
 
     mask: Array
     labels: Array
     stats: Array
     factor: float
+    stroke: float
 
     def usual_height(self) -> float:
         """Return the height, in its pixels, of digits: half of what is no line is in pieces as high, or less."""
@@ -79,12 +83,15 @@ class Rough:
         digits = width < WIDEST * self.mask.shape[1]
         for piece in np.flatnonzero(~digits).tolist():
             digits[piece] = width[piece] < LONGER * high[piece] and self._cells(piece + 1) < FEWEST_CELLS
+        digits &= (high > self.stroke) & (high < TALLEST * width)  # no specks, no strips
         return height_of(high[digits], area[digits], 0.5) if digits.any() else 0.0
 
     def _cells(self, piece: int) -> int:
-        """Return how many parts of the paper a piece of ink parts from one another."""
+        """Return how many parts of the paper a piece of ink parts from one another; lines may end short of its box."""
         left, top, wide, high, _ = self.stats[piece].tolist()
-        paper = (self.labels[top : top + high, left : left + wide] != piece).view(np.uint8)
+        across, down = round(SHORT * wide), round(SHORT * high)
+        inner = self.labels[top + down : top + high - down, left + across : left + wide - across]
+        paper = (inner != piece).view(np.uint8)
         stats = cv2.connectedComponentsWithStats(paper, connectivity=4)[2]
         return int(np.count_nonzero(stats[1:, cv2.CC_STAT_AREA] >= max(SMALLEST_CELL, LEAST_CELL * wide * high)))
 
@@ -104,12 +111,12 @@ def roughly(ink: Ink) -> Rough:
     small = cv2.resize(ink.strength, size, interpolation=cv2.INTER_AREA)
     mask = cv2.threshold(small, max(SMALL_INK, 2.0 * ink.noise), 1, cv2.THRESH_BINARY)[1]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    return Rough(mask, labels, stats, factor)
+    return Rough(mask, labels, stats, factor, ink.stroke * factor)
 
 
 def rules_of(ink: Ink) -> list[Rule]:
     """Return the lines printed on a page that lies straight."""
-    turned = np.ascontiguousarray(ink.strength.T)
+    turned = cv2.transpose(ink.strength)
     lines, uprights = _lines(ink.strength, ink), _lines(turned, ink)
     rough = roughly(ink)
     least = max(LEAST_STROKES * ink.stroke, LEAST_HEIGHTS * rough.usual_height() / rough.factor)
@@ -165,17 +172,15 @@ def _lines(strength: Array, ink: Ink) -> list[Rule]:
     along = cv2.blur(strength, (ALONG, 1))
     thin = cv2.subtract(along, cv2.morphologyEx(along, cv2.MORPH_OPEN, np.ones((thickest + 2, 1), np.uint8)))
     least = max(14.0, 0.9 * ink.noise)
-    mask = cv2.threshold(thin, least, 255, cv2.THRESH_BINARY)[1]
+    mask = cv2.threshold(thin, least, 1, cv2.THRESH_BINARY)[1]
     length = max(12, round(LEAST_PIECE * ink.stroke))
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((1, 9), np.uint8))
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, max(9, length // 2)), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    parts = connected(mask)
     found = []
-    for piece in range(1, count):
-        left, top, width, height, area = stats[piece].tolist()
-        if width < length or area > width * (thickest + 2):
-            continue
-        part = labels[top : top + height, left : left + width] == piece
+    for piece in np.flatnonzero((parts.width >= length) & (parts.area <= parts.width * (thickest + 2))).tolist():
+        left, top, width, height = (int(each[piece]) for each in (parts.left, parts.top, parts.width, parts.height))
+        part = parts.labels[top : top + height, left : left + width] == piece
         columns = part.sum(axis=0)
         x = np.flatnonzero(columns)
         y = (part * np.arange(height)[:, np.newaxis]).sum(axis=0)[x] / columns[x] + top
@@ -304,8 +309,8 @@ def _ticks(lines: Sequence[Rule], rules: Sequence[Rule], ink: Ink) -> list[Rule]
                 continue
             y = float(rule.at(np.array(x)))
             near = min(abs(line.first - y), abs(line.last - y))
-            alike = line.thick <= rule.thick + 2.5 and 0.5 * rule.strength < line.strength < 1.6 * rule.strength + 20
-            if near <= rule.thick / 2 + 4 and alike:
+            alike = 0.5 * rule.strength < line.strength < 1.6 * rule.strength + 20
+            if near <= rule.thick / 2 + 4 and line.thick <= 1.3 * rule.thick + 2 and alike:
                 touching.append(line)
         for line in touching:
             length = line.last - line.first
