@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from glassnet.reading.inking import Ink, survey
+from glassnet.reading.canvas import smaller
+from glassnet.reading.connected import connected
+from glassnet.reading.inking import NOISY, Ink, inked, survey
 from glassnet.reading.pieces import Pieces, pieces_of
 from glassnet.reading.remains import at_edges, parted, remains, ticks
 from glassnet.reading.rows import usual_height
@@ -56,6 +58,42 @@ def test_strong_edges_of_shadows_do_not_outweigh_faint_strokes() -> None:
     found = survey(cv2.merge([np.clip(picture, 0, 255).astype(np.uint8)] * 3))
     assert not found.light
     assert found.stroke < 10
+
+
+def test_noise_is_smoothed() -> None:
+    generator = np.random.default_rng(0)
+    paper = np.full((300, 400), 180.0)
+    for x in range(40, 380, 40):
+        cv2.circle(paper, (x, 150), 14, 150, 5)
+    found = survey(cv2.merge([paper.astype(np.uint8)] * 3))
+    noisy = np.clip(paper + generator.normal(0, 9, paper.shape), 0, 255).astype(np.uint8)
+    assert inked(cv2.merge([noisy] * 3), found).noise < NOISY
+
+
+# --- connected parts ---
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.4, 1.0])
+def test_parts_are_those_of_opencv(connectivity: int, share: float) -> None:
+    mask = (np.random.default_rng(3).random((70, 90)) < share).astype(np.uint8)
+    parts = connected(mask, connectivity)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
+    assert len(parts) == count
+    assert np.array_equal(parts.labels, labels)
+    of_each = np.stack([parts.left, parts.top, parts.width, parts.height, parts.area], axis=1)
+    assert np.array_equal(of_each[1:], stats[1:])
+    chosen = np.arange(count) % 2 == 1
+    assert np.array_equal(parts.marked(chosen), chosen[labels])
+
+
+def test_smaller_pictures_are_averages() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (801, 1203, 3), dtype=np.uint8)
+    small = smaller(cv2.GaussianBlur(picture, (0, 0), 9), 0.2)
+    assert small.shape == (160, 241, 3)
+    exact = cv2.resize(cv2.GaussianBlur(picture, (0, 0), 9), (241, 160), interpolation=cv2.INTER_AREA)
+    assert cv2.absdiff(small, exact).max() <= 3
+    assert smaller(picture, 1.0) is picture
 
 
 # --- lines ---
@@ -114,6 +152,17 @@ def test_the_height_of_digits_is_not_that_of_squares() -> None:
     digits = [np.array([[left, 18], [left + 14, 30], [left, 42]]) for left in range(22, 560, 40)]
     assert roughly(drawn((400, 600), [*lines, *digits], thick=2)).usual_height() < 40
     assert roughly(drawn((400, 600), [np.array([[200, 80], [420, 80], [240, 380]])], 20)).usual_height() > 250
+
+
+def test_the_height_of_digits_is_not_that_of_specks_or_of_lines_that_hang_together() -> None:
+    digits = [np.array([[left, 150], [left + 25, 180], [left, 210]]) for left in range(80, 540, 60)]
+    ink = drawn((400, 600), digits)
+    for x in range(5, 600, 12):
+        ink.strength[5:395:9, x : x + 2] = 255
+    assert 40 < roughly(ink).usual_height() < 90
+    # A margin joins the lines of a page, which end short of one another.
+    comb = [np.array([[30 - y // 20, y], [590 - y // 20, y]]) for y in range(30, 400, 45)]
+    assert roughly(drawn((400, 600), [*comb, *digits, np.array([[60, 2], [60, 398]])])).usual_height() < 120
 
 
 def test_a_lone_upright_stroke_is_no_line() -> None:

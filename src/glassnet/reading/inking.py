@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
+from glassnet.reading.canvas import smaller
+from glassnet.reading.connected import connected
 
 SURVEY_SIDE = 480
 FIRST_SIDE = 5  # pixels of the small picture
@@ -26,6 +28,11 @@ THICKEST_LINE = 4  # pixels of the small picture
 LEAST_LEFT = 0.1  # of the ink is no line, where digits are written between lines
 STRONGEST = 2e-4  # of the picture's pixels: fewer may be stronger than what counts as the strongest ink
 DARKEST_PAPER = 0.3  # of its usual brightness
+# Of 255: where bare paper varies by more, the picture is smoothed, by more and more of a stroke's width, until little
+# noise is left.
+NOISY, QUIET = 16.0, 20.0
+GRAINY, GRAIN = 0.1, 1.0  # of a small picture's contrast; by how many of its pixels it is smoothed where noise is more
+SMOOTHED = (0.15, 0.25, 0.35, 0.5, 0.7)
 # Of the steps in a picture, what strokes make at least, and what is enough to be all of them; and by how much more a
 # wider square explains where strokes are covered.
 SHARE_OF_STROKES, ENOUGH, LITTLE_MORE = 0.2, 0.85, 1.08
@@ -69,8 +76,7 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     """Return what colours and widths paper and ink have; light: the polarity, where it is known."""
     height, width = colours.shape[:2]
     factor = min(1.0, SURVEY_SIDE / max(height, width))
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small = cv2.resize(colours, size, interpolation=cv2.INTER_AREA) if factor < 1 else colours
+    small = _quiet(smaller(colours, factor))
     found, reach, clear = _polarity(small, light)
     if found:
         small = cv2.bitwise_not(small)
@@ -90,6 +96,21 @@ def survey(colours: Array, light: bool | None = None) -> Survey:
     mix = (mix / max(float(mix @ paper_colour), 1e-6) * float(paper_colour.max())).astype(np.float32)
     stroke = min(_stroke_width(_without_lines(strong), most), 0.7 * reach)
     return Survey(found, mix, max(stroke, 0.3 * reach) / factor, clear)
+
+
+def _quiet(small: Array) -> Array:
+    """Return a small picture smoothed, where it has much noise for its contrast: grains are narrower than strokes.
+
+    The noise is what a mask of second differences leaves, which neither slopes nor edges do (Immerkær 1996).
+    """
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    left = cv2.filter2D(grey.astype(np.float32), -1, _SECOND_DIFFERENCES)
+    noise = np.sqrt(np.pi / 2) / 6 * float(np.abs(left).mean())
+    low, high = np.percentile(grey, (0.5, 99.5))
+    return cv2.GaussianBlur(small, (0, 0), GRAIN) if noise > GRAINY * (high - low) else small
+
+
+_SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
 def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
@@ -164,19 +185,18 @@ def beside(dark: Array, stroke: float) -> Array:
     A table below the sheet, a scanner's lid, the back of a book: long along the border, or large.
     """
     height, width = dark.shape
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(dark.view(np.uint8), connectivity=4)
-    edge = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
-    contact = np.bincount(edge, minlength=count)
-    sides = stats[:, (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT)]
-    longer, shorter = sides.max(axis=1), sides.min(axis=1)
+    parts = connected(dark.view(np.uint8), connectivity=4)
+    edge = np.concatenate([parts.labels[0], parts.labels[-1], parts.labels[1:-1, 0], parts.labels[1:-1, -1]])
+    contact = np.bincount(edge, minlength=len(parts))
+    longer, shorter = np.maximum(parts.width, parts.height), np.minimum(parts.width, parts.height)
     along = (contact >= 0.6 * longer) & (longer >= 4 * shorter) & (longer > 0.05 * max(height, width))
     # Thicker than strokes: squared paper touches the border all around.
     opened = cv2.morphologyEx(dark.view(np.uint8), cv2.MORPH_OPEN, square(_odd(1.5 * stroke)))
-    thick = np.bincount(labels[opened > 0], minlength=count) > 0.5 * stats[:, cv2.CC_STAT_AREA]
+    thick = np.bincount(parts.of, opened.reshape(-1)[parts.places], minlength=len(parts)) > 0.5 * parts.area
     large = (contact > 0.25 * (height + width)) & thick
     drop = along | (large & (longer > 0.1 * max(height, width)))
     drop[0] = False
-    return drop[labels]
+    return parts.marked(drop)
 
 
 def inked(colours: Array, found: Survey) -> Ink:
@@ -184,6 +204,16 @@ def inked(colours: Array, found: Survey) -> Ink:
     picture = cv2.bitwise_not(colours) if found.light else colours
     grey = cv2.transform(picture, found.mix.reshape(1, 3))
     grey = grey.reshape(picture.shape[:2])
+    ink = _inked(grey, found)
+    for share in SMOOTHED if ink.noise > NOISY else ():
+        smoothed = _inked(cv2.GaussianBlur(grey, (0, 0), share * found.stroke), found)
+        ink = min(ink, smoothed, key=lambda each: each.noise)  # a fine grid is no noise
+        if ink.noise <= QUIET:
+            break
+    return ink
+
+
+def _inked(grey: Array, found: Survey) -> Ink:
     paper = paper_of(grey, found.stroke)
     # In the darkest shadow paper keeps some light; what has less is a table or a lid, and mostly noise.
     least = np.uint8(max(DARKEST_PAPER * float(np.median(paper[::4, ::4])), 1.0))
@@ -261,13 +291,18 @@ def _noise(taken: Array) -> tuple[float, float]:
 
 def _strongest(taken: Array) -> float:
     """Return the strength that no more than STRONGEST of the pixels exceed."""
-    cumulative = np.cumsum(np.bincount(taken.ravel(), minlength=256)[::-1])
+    cumulative = np.cumsum(_counts(taken)[::-1])
     return 255.0 - float(np.searchsorted(cumulative, max(8.0, STRONGEST * cumulative[-1])))
+
+
+def _counts(taken: Array) -> Array:
+    """Return how many pixels have each value: (256,)."""
+    return cv2.calcHist([taken], [0], None, [256], [0, 256]).ravel().astype(np.float64)
 
 
 def _full(taken: Array, above: float) -> float:
     """Return what a fully inked pixel has."""
-    counts = np.bincount(taken.ravel(), minlength=256).astype(np.float64)
+    counts = _counts(taken)
     counts[: min(255, round(above) + 1)] = 0
     if not counts.any():
         return 0.0
