@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,30 @@ def test_a_word_lower_than_the_digits_is_refused(judge: Judge) -> None:
     assert len(numbers.digits) == 6
     assert refused.digits == ()
     assert refused.others == word.digits
+
+
+def test_a_sign_that_was_cut_is_one_mark(judge: Judge) -> None:
+    """A 9 beside an x in four slices stands beside one letter, not beside a word."""
+    nine = row(judge, [0.99])
+    cross = [
+        replace(
+            candidate,
+            elements=(replace(candidate.elements[0], left=60 + 9 * at, right=69 + 9 * at, piece=1, before=0.1),),
+        )
+        for at, candidate in enumerate(row(judge, [0.3] * 4).digits)
+    ]
+    assert len(believed([Reading(nine.row, nine.digits, tuple(cross))], judge)[0].digits) == 1
+    letters = tuple(replace(each, elements=(replace(each.elements[0], piece=at),)) for at, each in enumerate(cross, 1))
+    assert len(believed([Reading(nine.row, nine.digits, letters)], judge)[0].digits) == 0
+
+
+def test_a_row_is_judged_by_what_else_the_page_holds(judge: Judge) -> None:
+    unsure = row(judge, [0.7, 0.7], mark=0.2, none=0.001)
+    letters = [replace(row(judge, [0.5] * 5, top=100 * at), digits=()) for at in (1, 2, 3)]
+    alone = believed([unsure, row(judge, [0.9], top=100)], judge)[0]
+    assert len(alone.digits) == 2
+    others = [replace(each, others=row(judge, [0.5] * 7, top=int(each.row.top)).digits) for each in letters]
+    assert len(believed([unsure, *others], judge)[0].digits) == 0
 
 
 def test_unsure_digits_beside_a_letter_are_refused(judge: Judge) -> None:

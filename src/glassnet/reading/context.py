@@ -7,6 +7,7 @@ zigzag that was cut into ones, a page of print.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,12 +22,12 @@ DIGITS, MARKS, COMPANY = 2.3, -0.89, 1.8
 RIGHTLY_CUT = 3.9
 LEAST = 1e-4  # probability
 WORD = 3.0  # how sure digits must be, in logarithms of odds, were all marks beside them none
-# How much speaks for what is read in a row being digits: so many times the mean logarithms of their odds, of how likely
-# they are marks as seen around, and none as seen by themselves; of how far the row's height is off that of most digits;
-# and of how many digits the other rows have, and one: print has many. Fitted to rows of pages of training digits and of
-# real pictures, as is what it must reach.
-SURE, MARKED, NONES, SIZE, ROWS = 0.45, -0.9, -0.7, -3.0, -0.87
-LIKELY_ROW, SUREST = 4.0, 7.0
+# How much speaks for what is read in a row being digits: so many times the mean logarithms of their odds, of the odds
+# of their being marks as seen around, and of how likely they are none as seen by themselves; of how far the row's
+# height is off that of most digits; and of how many marks the page has that are no digits, and one: print and
+# photographs have many. Fitted to rows of pages of training digits and of real pictures, as is what it must reach.
+SURE, MARKED, NONES, SIZE, REFUSED = 0.5, -0.45, -0.75, -3.0, -0.4
+LIKELY_ROW, SUREST = 5.8, 7.0
 LEAST_PROBABILITY = 0.5  # of a digit that is read
 LIKELY_NONE = 0.45  # probability
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
@@ -46,6 +47,23 @@ def believed(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     if digits + others >= TEXT_MARKS and others > TEXT_SHARE * (digits + others):
         checked = [_only_sure(reading, judge) for reading in checked]
     return checked
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a page: how many digits, how sure they are together, in logarithms of odds; how many large marks."""
+
+    digits: int
+    sure: float
+    refused: int
+
+
+def outcome_of(readings: Sequence[Reading], judge: Judge) -> Outcome:
+    """Return what came of a page."""
+    digits = [digit for reading in readings for digit in _likely(reading, judge)]
+    return Outcome(
+        len(digits), _surely(digits, judge) * len(digits) if digits else 0.0, sum(len(_large(r)) for r in readings)
+    )
 
 
 def _refuse(reading: Reading, refused: Sequence[Candidate]) -> Reading:
@@ -75,8 +93,9 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
 
 
 def _large(reading: Reading) -> list[Candidate]:
-    """Return the marks that are no digits and as high as digits."""
-    return [other for other in reading.others if other.box[3] - other.box[1] >= 0.5 * reading.row.height]
+    """Return the marks that are no digits and as high as digits; of a piece that was cut, one."""
+    large = [other for other in reading.others if other.box[3] - other.box[1] >= 0.5 * reading.row.height]
+    return list({other.elements[0].piece: other for other in large}.values())
 
 
 def _without_words(reading: Reading, judge: Judge) -> Reading:
@@ -108,24 +127,32 @@ def _without_unlikely_rows(readings: Sequence[Reading], judge: Judge) -> list[Re
     heights = [reading.row.height for reading in readings for _ in reading.digits]
     if not heights:
         return list(readings)
-    usual = float(np.median(heights))
+    usual, refused = float(np.median(heights)), sum(len(_large(reading)) for reading in readings)
     return [
-        _refuse(reading, reading.digits) if _belief(reading, usual, len(heights), judge) < LIKELY_ROW else reading
+        _refuse(reading, reading.digits) if _belief(reading, usual, refused, judge) < LIKELY_ROW else reading
         for reading in readings
     ]
 
 
-def _belief(reading: Reading, usual: float, count: int, judge: Judge) -> float:
-    """Return how much speaks for a row being one of digits. usual: the height of digits; count: how many there are."""
-    digits = [
-        digit for digit in reading.digits if float(digit.probabilities[judge.digit_columns].max()) >= LEAST_PROBABILITY
-    ]
+def _belief(reading: Reading, usual: float, refused: int, judge: Judge) -> float:
+    """Return how much speaks for a row being one of digits.
+
+    usual: the height of the page's digits; refused: how many marks it has that are none.
+    """
+    digits = _likely(reading, judge)
     if not digits:
         return float("inf")
-    mark = float(np.log(np.array([digit.mark for digit in digits]) + LEAST).mean())
-    none = float(np.log(np.array([digit.none for digit in digits]) + LEAST).mean())
-    off, others = abs(np.log(reading.row.height / usual)), np.log(1 + count - len(reading.digits))
-    return float(SURE * _surely(digits, judge) + MARKED * mark + NONES * none + SIZE * off + ROWS * others)
+    mark, none = (np.array(each) for each in zip(*((digit.mark, digit.none) for digit in digits), strict=True))
+    odds = float(np.log((mark + LEAST) / (1 - mark + LEAST)).mean())
+    off = abs(np.log(reading.row.height / usual))
+    marks = MARKED * odds + NONES * np.log(none + LEAST).mean() + REFUSED * np.log1p(refused)
+    return float(SURE * _surely(digits, judge) + marks + SIZE * off)
+
+
+def _likely(reading: Reading, judge: Judge) -> list[Candidate]:
+    """Return the digits that are read."""
+    columns = judge.digit_columns
+    return [digit for digit in reading.digits if float(digit.probabilities[columns].max()) >= LEAST_PROBABILITY]
 
 
 def _surely(digits: Sequence[Candidate], judge: Judge) -> float:
