@@ -20,6 +20,7 @@ from cli.conftest import Run, drawn
 from glassnet import digits
 from glassnet.cli import app, sheets
 from glassnet.cli.sheets import Outcome, Source, Wanted, outcomes
+from glassnet.digits.pen import Pen, draw_digit
 from page_reading.made import written_pdf
 
 
@@ -244,6 +245,25 @@ def test_csv_with_crops(run: Run, page: Path, pictures: Path, tmp_path: Path) ->
     assert "".join(row["value"] for row in rows) == "177111117"
     assert rows[0]["line_value"] == "17-71"
     assert all((tmp_path / row["crop"]).is_file() for row in rows)
+
+
+def test_a_page_on_its_side_is_shown_upright(run: Run, tmp_path: Path) -> None:
+    """In crops, report and JSON, boxes are those of the picture turned as it was read."""
+    paper = np.full((300, 560), 245, np.uint8)
+    for row, text in enumerate(("20457", "38624")):
+        for at, sign in enumerate(text):
+            digit = draw_digit(int(sign), Pen(0.10, 0.06), height=60, seed=10 * row + at)
+            paper[40 + 120 * row :, 40 + 90 * at :][: digit.shape[0], : digit.shape[1]] -= digit // 5 * 4
+    cv2.imwrite(str(tmp_path / "side.png"), np.rot90(paper))
+    done = run("read", "side.png", "--json")
+    found = json.loads(done.stdout)
+    assert (found["text"], found["turned"], found["size"]) == ("20457\n38624", 3, [560, 300])
+    boxes = [digit["box"] for line in found["lines"] for digit in line["digits"]]
+    assert all(height > width for _, _, width, height in boxes)
+    assert run("read", "side.png", "--csv", "out.csv", "--crops", "crops").returncode == 0
+    crops = [digits.read_picture(path) for path in sorted((tmp_path / "crops").iterdir())]
+    assert len(crops) == 10
+    assert all(crop.shape[0] > crop.shape[1] and crop.min() < 60 for crop in crops)
 
 
 def test_parquet(run: Run, page: Path, tmp_path: Path) -> None:

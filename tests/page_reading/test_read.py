@@ -175,6 +175,46 @@ def test_turned_by_exif() -> None:
     assert read(file.getvalue()).text == "\n".join(ROWS)
 
 
+TALL = ["20457", "38624", "71902", "94358", "20571"]
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_page_that_lies_on_its_side(quarters: int) -> None:
+    """It is read turned, and its boxes are those of the picture turned so."""
+    upright = read(sheet(TALL))
+    page = read(np.rot90(sheet(TALL), -quarters))
+    assert (page.turned, page.size) == (quarters, upright.size)
+    assert page.text == upright.text == "\n".join(TALL)
+    for digit, other in zip(page.digits, upright.digits, strict=True):
+        assert digit.box == pytest.approx(other.box, abs=3)
+
+
+def test_a_page_is_left_as_it_lies_where_that_is_wanted() -> None:
+    picture = np.rot90(sheet(TALL))
+    page, (turned, steps) = read(picture, turn=False), read_steps(picture)
+    assert (page.turned, page.size) == (0, (picture.shape[1], picture.shape[0]))
+    assert len(page.digits) < len(turned.digits) == 25
+    shown = steps[-1].picture.shape
+    assert shown[0] > 1.2 * shown[1]  # the last step shows it upright
+
+
+def test_faint_pencil_in_much_noise() -> None:
+    """The picture is smoothed until strokes stand out."""
+    picture = sheet(ROWS, ink=(150, 150, 150), paper=(180, 178, 175)).astype(np.float64)
+    picture += np.random.default_rng(1).normal(0, 14, picture.shape[:2])[..., np.newaxis]
+    assert read(np.clip(picture, 0, 255).astype(np.uint8)).text == "\n".join(ROWS)
+
+
+def test_wide_strokes_are_seen_with_fewer_pixels() -> None:
+    """And boxes stay those of the picture."""
+    large, small = sheet(["2045", "7138"], height=300), sheet(["2045", "7138"])
+    page, steps = read_steps(large)
+    assert page.text == "2045\n7138"
+    assert steps[2].picture.shape[1] < 0.8 * steps[0].picture.shape[1]
+    assert page.digits[0].box.height == pytest.approx(300, abs=30)
+    assert read_steps(small)[1][2].picture.shape[:2] == read_steps(small)[1][0].picture.shape[:2]
+
+
 def test_steps() -> None:
     page, steps = read_steps(sheet(ROWS))
     assert page.text == "\n".join(ROWS)

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 import glassnet
 from glassnet.cli.pictures import STANDARD_INPUT, quiet_decoders
 from glassnet.errors import GlassnetError, PictureError
@@ -132,7 +134,7 @@ def _read(source: Source, wanted: Wanted) -> Sheet:
     picture = pixels_of(source)
     number = max(source.page, 1)
     if wanted.template is not None:
-        entries = reading.read_form(picture, wanted.template, lambda pixels: reading.read(pixels, network))
+        entries = reading.read_form(picture, wanted.template, lambda pixels: reading.read(pixels, network, turn=False))
         sheet = reading.sheet_of(source.path, number, entries, (picture.shape[1], picture.shape[0]))
     else:
         page = reading.read(picture, network)
@@ -140,6 +142,7 @@ def _read(source: Source, wanted: Wanted) -> Sheet:
         page = page if wanted.rows is None else reading.likeliest_rows(page, wanted.rows)
         values = tuple(reading.read_field(line, wanted.field or reading.Field()) for line in page.lines)
         sheet = reading.Sheet(source.path, number, page, values)
+    picture = np.rot90(picture, sheet.page.turned)
     return replace(
         sheet,
         picture=reading.image(picture, wanted.picture_side) if wanted.picture_side else b"",

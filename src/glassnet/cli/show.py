@@ -51,6 +51,7 @@ def as_object(sheet: Sheet, page: int, threshold: float | None) -> dict[str, Any
         "path": sheet.path,
         **({"page": page} if page else {}),
         "size": sheet.page.size,
+        "turned": sheet.page.turned,
         "text": "\n".join(value.free_text if value.text is None else value.text for value in sheet.values),
         "lines": lines,
         "refused": [_mark(digit) for digit in sheet.page.refused],

@@ -237,12 +237,12 @@ def gathered(page: Page) -> Page:
             lines[at].append(mark)
         else:
             refused.append(mark)
-    return Page(
-        tuple(
+    return replace(
+        page,
+        lines=tuple(
             Line(tuple(sorted(digits, key=_middle)), line.marks) for digits, line in zip(lines, page.lines, strict=True)
         ),
-        page.size,
-        tuple(refused),
+        refused=tuple(refused),
     )
 
 

@@ -81,12 +81,15 @@ class Line:
 class Page:
     """What a picture says: lines in reading order.
 
-    refused: marks that are no digits and belong to no line. size: width and height of the picture.
+    refused: marks that are no digits and belong to no line. size: width and height of the picture. turned: by how many
+    quarters to the left the picture was turned to be read; boxes and size are those of the picture turned so
+    (``np.rot90(picture, page.turned)``).
     """
 
     lines: tuple[Line, ...]
     size: tuple[int, int]
     refused: tuple[Digit, ...] = ()
+    turned: int = 0
 
     @property
     def text(self) -> str:

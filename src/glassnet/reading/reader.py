@@ -7,6 +7,7 @@ likeliest chain of digits.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import cv2
@@ -16,9 +17,9 @@ from glassnet.digits.nondigits import NONE
 from glassnet.digits.picture import Array, Source, read_reduced
 from glassnet.digits.prepare import Step
 from glassnet.digits.recognise import Classifier
-from glassnet.reading.canvas import Canvas, canvas_of
+from glassnet.reading.canvas import Canvas, canvas_of, smaller
 from glassnet.reading.context import LEAST_PROBABILITY, believed
-from glassnet.reading.inking import Ink, at_full_strength, inked, survey
+from glassnet.reading.inking import Ink, Survey, at_full_strength, inked, survey
 from glassnet.reading.lattice import Candidate, Reading, read_rows
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
@@ -30,25 +31,30 @@ from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
 from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, is_tiny, one_piece, single_of, surely
 from glassnet.reading.traced import traced
+from glassnet.reading.turned import Upright, turn_of, upright_of
 
 MOST_NONE = 0.5  # probability of "none" with which something is still read
 
 LEAST_DECODED = 1900  # pixels of the longer side: what is twice as long is decoded at half its size
+# Pixels that strokes are wide at most, to how much of its side a picture is brought for that at least, and at most.
+MOST_STROKE, LEAST_KEPT, WORTH_IT = 14.0, 0.5, 0.87
 FEW_PIECES = 12  # of ink: so few may be one digit in pieces
 
 
-def read(picture: Source, network: Classifier | None = None) -> Page:
+def read(picture: Source, network: Classifier | None = None, *, turn: bool = True) -> Page:
     """Return the digits on a picture, in lines as people read them.
 
     picture: anything ``glassnet.digits.read_picture`` reads. network: one that names digits, compiled or not; left
-    out, the shipped one. Raises PictureError where the picture cannot be read; one without digits gives an empty page.
+    out, the shipped one. turn: whether a page that lies on its side or upside down may be turned, where the picture
+    does not say how it was taken. Raises PictureError where the picture cannot be read; one without digits gives an
+    empty page.
 
     >>> import numpy as np
     >>> read(np.full((300, 200), 255, np.uint8)).text
     ''
     """
     judge = judge_of(network)
-    return _page_of(*read_reduced(picture, LEAST_DECODED), judge)
+    return _page_of(*read_reduced(picture, LEAST_DECODED), judge, turn)
 
 
 def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page, tuple[Step, ...]]:
@@ -58,17 +64,17 @@ def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page
     """
     judge = judge_of(network)
     pixels, size = read_reduced(picture, LEAST_DECODED)
-    return _page_of(pixels, size, judge), _read(pixels, size, judge).steps()
+    return _page_of(pixels, size, judge, True), _read(pixels, size, judge, True).steps()
 
 
-def _page_of(pixels: Array, size: tuple[int, int], judge: Judge) -> Page:
+def _page_of(pixels: Array, size: tuple[int, int], judge: Judge, turn: bool) -> Page:
     """Return the digits on a picture of that width and height, decoded as large or smaller."""
     single = single_of(pixels, judge) if is_small(pixels) else None
     if single is not None and (is_tiny(pixels) or (surely(single, judge, SURE_SMALL) and one_piece(single))):
         return _page_of_one(pixels, size, single, judge)
-    trail = _read(pixels, size, judge)
+    trail = _read(pixels, size, judge, turn)
     page = _page(trail, judge)
-    if not page.digits and len(trail.pieces) <= FEW_PIECES:
+    if not page.digits and len(trail.upright.pieces) <= FEW_PIECES:
         single = single_of(pixels, judge)
         if single is not None and surely(single, judge, SURE_LARGE):
             return _page_of_one(pixels, size, single, judge)
@@ -77,18 +83,21 @@ def _page_of(pixels: Array, size: tuple[int, int], judge: Judge) -> Page:
 
 @dataclass(frozen=True, eq=False)
 class _Trail:
-    """What the steps made of a picture. matrix: (3, 3), from the canvas to where the digits were read."""
+    """What the steps made of a picture.
+
+    size: of the picture, turned as it was read. matrix: (3, 3), from the canvas turned so to where digits were read.
+    """
 
     canvas: Canvas
     flat: Flat
     inks: tuple[Ink, ...]
-    pieces: Pieces
-    readings: list[Reading]
+    upright: Upright
+    size: tuple[int, int]
     matrix: Array
 
     def steps(self) -> tuple[Step, ...]:
-        shown = cv2.cvtColor(255 - self.inks[-1].strength // 2, cv2.COLOR_GRAY2RGB)
-        for reading in self.readings:
+        shown = cv2.cvtColor(255 - self.upright.strength // 2, cv2.COLOR_GRAY2RGB)
+        for reading in self.upright.readings:
             for candidates, colour in ((reading.others, (220, 40, 40)), (reading.digits, (30, 150, 60))):
                 for candidate in candidates:
                     left, top, right, bottom = candidate.box
@@ -99,7 +108,7 @@ class _Trail:
             Step("ink", "The paper's colour and the light are taken away: ink becomes bright.", self.inks[0].strength),
             Step("level", "Turned, until rows are level.", self.inks[1].strength),
             Step("unruled", "Printed lines are taken away, strokes across them mended.", self.inks[2].strength),
-            Step("pieces", "Connected ink, without specks.", _coloured(self.pieces.labels)),
+            Step("pieces", "Connected ink, without specks.", _coloured(self.upright.pieces.labels)),
             Step("digits", "What is taken for digits, and what is not.", shown),
         )
 
@@ -110,28 +119,49 @@ def _coloured(labels: Array) -> Array:
     return colours[labels]
 
 
-def _read(pixels: Array, size: tuple[int, int], judge: Judge) -> _Trail:
+def _read(pixels: Array, size: tuple[int, int], judge: Judge, turn: bool) -> _Trail:
     canvas = canvas_of(pixels, size)
     flat = flat_of(canvas.colours)
-    ink = inked(flat.colours, survey(flat.colours))
+    flat, found = _coarser(flat, survey(flat.colours))
+    ink = inked(flat.colours, found)
     angle = lean_of(ink)
     level, matrix = ink, flat.matrix
     shown = np.full(ink.strength.shape, 255, np.uint8)
     if angle:
         shown = levelled(shown, angle)[0]
-        turned, turn = levelled(ink.strength, angle)
-        level, matrix = replace(ink, strength=turned), turn @ flat.matrix
+        strength, tilt = levelled(ink.strength, angle)
+        level, matrix = replace(ink, strength=strength), tilt @ flat.matrix
     rules = rules_of(level)
     plain = without_rules(level, rules)
     bent = traced(plain)
     plain = at_full_strength(without_rules(plain, bent))
     pieces = pieces_of(plain)
     pieces = without(pieces, remains(pieces, [*rules, *bent]) | ticks(pieces, rules) | at_edges(pieces, shown))
-    usual = usual_height(pieces)
-    pieces = parted(pieces, rules, usual)
-    rows = rows_of(pieces, usual)
-    readings = believed(read_rows(plain.strength, pieces, rows, judge), judge)
-    return _Trail(canvas, flat, (ink, level, plain), pieces, readings, matrix)
+    pieces = parted(pieces, rules, usual_height(pieces))
+    read_upright = functools.partial(_readings, judge=judge)
+    upright = upright_of(plain.strength, pieces, read_upright, judge, turn)
+    before, after = (
+        turn_of(array.shape[1], array.shape[0], upright.quarters) for array in (canvas.colours, plain.strength)
+    )
+    matrix = after @ matrix @ np.linalg.inv(before)
+    turned_size = size if upright.quarters % 2 == 0 else (size[1], size[0])
+    return _Trail(canvas, flat, (ink, level, plain), upright, turned_size, matrix)
+
+
+def _coarser(flat: Flat, found: Survey) -> tuple[Flat, Survey]:
+    """Return the sheet and what was found on it with fewer pixels, where strokes are wider than they need to be."""
+    factor = max(MOST_STROKE / found.stroke, LEAST_KEPT)
+    if factor > WORTH_IT:
+        return flat, found
+    colours = smaller(flat.colours, factor)
+    across, down = (new / old for new, old in zip(colours.shape[1::-1], flat.colours.shape[1::-1], strict=True))
+    return Flat(colours, np.diag([across, down, 1.0]) @ flat.matrix), replace(found, stroke=factor * found.stroke)
+
+
+def _readings(strength: Array, pieces: Pieces, judge: Judge) -> list[Reading]:
+    """Return how the rows of a page are read."""
+    rows = rows_of(pieces, usual_height(pieces))
+    return believed(read_rows(strength, pieces, rows, judge), judge)
 
 
 def _page_of_one(pixels: Array, size: tuple[int, int], single: Single, judge: Judge) -> Page:
@@ -144,7 +174,7 @@ def _page_of_one(pixels: Array, size: tuple[int, int], single: Single, judge: Ju
 def _page(trail: _Trail, judge: Judge) -> Page:
     lines: list[Line] = []
     refused: list[Digit] = []
-    for reading in trail.readings:
+    for reading in trail.upright.readings:
         digits = [_digit(trail, candidate, judge) for candidate in reading.digits]
         taken = [candidate.box for candidate, digit in zip(reading.digits, digits, strict=True) if digit.is_digit]
         refused += [digit for digit in digits if not digit.is_digit]
@@ -158,7 +188,7 @@ def _page(trail: _Trail, judge: Judge) -> Page:
             marks.append(Mark(_box(trail, other), kind))
         if taken:
             lines.append(Line(tuple(digit for digit in digits if digit.is_digit), tuple(marks)))
-    return Page(tuple(lines), trail.canvas.size, tuple(refused))
+    return Page(tuple(lines), trail.size, tuple(refused), trail.upright.quarters)
 
 
 def _digit(trail: _Trail, candidate: Candidate, judge: Judge) -> Digit:
@@ -185,6 +215,6 @@ def _box(trail: _Trail, candidate: Candidate) -> Box:
     """Return a candidate's box in the picture as it was given."""
     scale = trail.canvas.scale
     left, top, right, bottom = (round(edge / scale) for edge in brought_back(candidate.box, trail.matrix))
-    width, height = trail.canvas.size
+    width, height = trail.size
     left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
     return Box(left, top, max(1, min(right, width) - left), max(1, min(bottom, height) - top))
