@@ -47,18 +47,25 @@ def test_a_word_lower_than_the_digits_is_refused(judge: Judge) -> None:
 
 
 def test_a_sign_that_was_cut_is_one_mark(judge: Judge) -> None:
-    """A 9 beside an x in four slices stands beside one letter, not beside a word."""
-    nine = row(judge, [0.99])
-    cross = [
-        replace(
-            candidate,
-            elements=(replace(candidate.elements[0], left=60 + 9 * at, right=69 + 9 * at, piece=1, before=0.1),),
-        )
-        for at, candidate in enumerate(row(judge, [0.3] * 4).digits)
-    ]
-    assert len(believed([Reading(nine.row, nine.digits, tuple(cross))], judge)[0].digits) == 1
-    letters = tuple(replace(each, elements=(replace(each.elements[0], piece=at),)) for at, each in enumerate(cross, 1))
-    assert len(believed([Reading(nine.row, nine.digits, letters)], judge)[0].digits) == 0
+    """A digit beside an x in four slices stands beside one letter, not beside a word, in whichever order they come."""
+
+    def beside_slices(probability: float, pieces: tuple[int, ...]) -> int:
+        nine = row(judge, [probability])
+        slices = [
+            replace(
+                candidate,
+                elements=(replace(candidate.elements[0], left=50 + 9 * at, right=59 + 9 * at, piece=pieces[at]),),
+            )
+            for at, candidate in enumerate(row(judge, [0.3] * 4).digits)
+        ]
+        orders = (tuple(slices), tuple(slices[::-1]))
+        kept = [len(believed([Reading(nine.row, nine.digits, order)], judge)[0].digits) for order in orders]
+        assert kept[0] == kept[1]
+        return kept[0]
+
+    assert beside_slices(0.99, (1, 1, 1, 1)) == 1
+    assert beside_slices(0.7, (1, 1, 1, 1)) == 0
+    assert beside_slices(0.99, (1, 2, 3, 4)) == 0
 
 
 def test_a_row_is_judged_by_what_else_the_page_holds(judge: Judge) -> None:

@@ -43,11 +43,11 @@ def explain(
     network = chosen_network(model)
     with quiet_decoders():
         pixels = glassnet.digits.read_picture(source_of(picture))
+    # The digits of a page are those of `glassnet read`: by the network it takes, too, where none was chosen.
+    reader = chosen_network(DEFAULT_MODEL) if digit is not None and model == EXPLAINED_MODEL else network
     if digit is None:
         found = glassnet.digits.recognise(pixels, network)
     else:
-        # The digits are those of `glassnet read`: by the network it takes, too, where none was chosen.
-        reader = chosen_network(DEFAULT_MODEL) if model == EXPLAINED_MODEL else network
         found = glassnet.digits.recognise_prepared(digit_of(picture, pixels, reader, digit), network)
     prepared = found.prepared
     trace = network.trace(prepared.reshape(network.inputs[0].shape))
@@ -76,7 +76,7 @@ def explain(
     grey = console.color_system in ("256", "truecolor") and not console.no_color
     if steps:
         taken = (
-            glassnet.digits.prepare_steps(pixels) if digit is None else glassnet.reading.read_steps(pixels, network)[1]
+            glassnet.digits.prepare_steps(pixels) if digit is None else glassnet.reading.read_steps(pixels, reader)[1]
         )
         console.print(view.preparation(taken, width=console.width, grey=grey))
     for part in view.explanation(network, trace, prepared, found.probabilities, width=console.width, grey=grey):

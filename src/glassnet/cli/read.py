@@ -64,6 +64,7 @@ def read(
     steps: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write what each picture looks like after each step there.")
     ] = None,
+    no_turn: Annotated[bool, typer.Option("--no-turn", help="Read a page as it lies, even on its side.")] = False,
     error_rate: Annotated[
         float | None,
         typer.Option(
@@ -100,6 +101,7 @@ def read(
         template=form,
         picture_side=0 if report is None else glassnet.reading.side_for(len(sources)),
         crops=crops is not None,
+        turn=not no_turn,
     )
     width = max((len(printable(source.name)) for source in sources), default=0)
     kept: list[Outcome] = []
@@ -112,7 +114,7 @@ def read(
                 kept.append(outcome)
             failed |= complained(outcome)
     if steps is not None:
-        write_steps(made(steps), sources, network)
+        write_steps(made(steps), sources, network, turn=not no_turn)
     if not outputs.as_it_comes:
         outputs.write(kept)
     if failed:
@@ -155,14 +157,14 @@ def complained(outcome: Outcome) -> bool:
     return outcome.error is not None or bool(outcome.remarks)
 
 
-def write_steps(folder: Path, sources: Sequence[Source], network: Network) -> None:
+def write_steps(folder: Path, sources: Sequence[Source], network: Network, *, turn: bool) -> None:
     """Write what each picture looks like after each step of its reading; those that cannot be read are passed over."""
     for index, source in enumerate(sources, start=1):
         if source.error is not None:
             continue
         try:
             with quiet_decoders():
-                _, steps = glassnet.reading.read_steps(pixels_of(source), network)
+                _, steps = glassnet.reading.read_steps(pixels_of(source), network, turn=turn)
         except (GlassnetError, OSError):
             continue  # complained of before
         name = "" if len(sources) == 1 else f"{index:04}-{Path(source.path).stem[:60]}-"

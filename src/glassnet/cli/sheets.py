@@ -35,7 +35,8 @@ class Wanted:
     """What is wanted of each picture.
 
     network: compiled where that pays. field: what is known of each line. rows: how many lines there are. picture_side:
-    how large the picture is to be in the report, 0 for none. crops: whether to cut out the marks.
+    how large the picture is to be in the report, 0 for none. crops: whether to cut out the marks. turn: whether pages
+    on their side are turned.
     """
 
     network: Network | CompiledNetwork
@@ -44,6 +45,7 @@ class Wanted:
     template: Template | None = None
     picture_side: int = 0
     crops: bool = False
+    turn: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _read(source: Source, wanted: Wanted) -> Sheet:
         entries = reading.read_form(picture, wanted.template, lambda pixels: reading.read(pixels, network, turn=False))
         sheet = reading.sheet_of(source.path, number, entries, (picture.shape[1], picture.shape[0]))
     else:
-        page = reading.read(picture, network)
+        page = reading.read(picture, network, turn=wanted.turn)
         page = page if wanted.field is None else reading.gathered(page)
         page = page if wanted.rows is None else reading.likeliest_rows(page, wanted.rows)
         values = tuple(reading.read_field(line, wanted.field or reading.Field()) for line in page.lines)

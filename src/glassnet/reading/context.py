@@ -7,7 +7,7 @@ zigzag that was cut into ones, a page of print.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def believed(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Tally:
     """What came of a page: how many digits, how sure they are together, in logarithms of odds; how many large marks."""
 
     digits: int
@@ -58,10 +58,10 @@ class Outcome:
     refused: int
 
 
-def outcome_of(readings: Sequence[Reading], judge: Judge) -> Outcome:
+def tally_of(readings: Sequence[Reading], judge: Judge) -> Tally:
     """Return what came of a page."""
     digits = [digit for reading in readings for digit in _likely(reading, judge)]
-    return Outcome(
+    return Tally(
         len(digits), _surely(digits, judge) * len(digits) if digits else 0.0, sum(len(_large(r)) for r in readings)
     )
 
@@ -93,9 +93,13 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
 
 
 def _large(reading: Reading) -> list[Candidate]:
-    """Return the marks that are no digits and as high as digits; of a piece that was cut, one."""
-    large = [other for other in reading.others if other.box[3] - other.box[1] >= 0.5 * reading.row.height]
-    return list({other.elements[0].piece: other for other in large}.values())
+    """Return the marks that are no digits and as high as digits; the slices of a piece are one."""
+    pieces: dict[int, Candidate] = {}
+    for other in reading.others:
+        before = pieces.get(other.elements[0].piece)
+        whole = other if before is None else replace(before, elements=(*before.elements, *other.elements))
+        pieces[other.elements[0].piece] = whole
+    return [mark for mark in pieces.values() if mark.box[3] - mark.box[1] >= 0.5 * reading.row.height]
 
 
 def _without_words(reading: Reading, judge: Judge) -> Reading:

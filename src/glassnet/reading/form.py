@@ -73,6 +73,8 @@ def _inside(page: Page, box: Box) -> Page:
         across, down = mark.box.left + mark.box.width / 2 - box.left, mark.box.top + mark.box.height / 2 - box.top
         return 0 <= across < box.width and 0 <= down < box.height
 
+    if page.turned:  # what lies on its side in a form that lies straight is no digit
+        return Page((), box[2:])
     lines = (Line(tuple(filter(inside, line.digits)), tuple(filter(inside, line.marks))) for line in page.lines)
     return Page(tuple(line for line in lines if line.digits), page.size, tuple(filter(inside, page.refused)))
 

@@ -31,6 +31,7 @@ DARKEST_PAPER = 0.3  # of its usual brightness
 # Of 255: where bare paper varies by more, the picture is smoothed, by more and more of a stroke's width, until little
 # noise is left.
 NOISY, QUIET = 16.0, 20.0
+SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 GRAINY, GRAIN = 0.1, 1.0  # of a small picture's contrast; by how many of its pixels it is smoothed where noise is more
 SMOOTHED = (0.15, 0.25, 0.35, 0.5, 0.7)
 # Of the steps in a picture, what strokes make at least, and what is enough to be all of them; and by how much more a
@@ -104,13 +105,10 @@ def _quiet(small: Array) -> Array:
     The noise is what a mask of second differences leaves, which neither slopes nor edges do (Immerkær 1996).
     """
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    left = cv2.filter2D(grey.astype(np.float32), -1, _SECOND_DIFFERENCES)
+    left = cv2.filter2D(grey.astype(np.float32), -1, SECOND_DIFFERENCES)
     noise = np.sqrt(np.pi / 2) / 6 * float(np.abs(left).mean())
     low, high = np.percentile(grey, (0.5, 99.5))
     return cv2.GaussianBlur(small, (0, 0), GRAIN) if noise > GRAINY * (high - low) else small
-
-
-_SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
 def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:

@@ -1,6 +1,7 @@
 """What was read on a page: lines of digits, and the marks that are none.
 
-Boxes are in pixels of the picture as it was given (upright as its EXIF says), whatever was done to it on the way.
+Boxes are in pixels of the picture as it was given (upright as its EXIF says, and turned by ``Page.turned``), whatever
+was done to it on the way.
 """
 
 from __future__ import annotations

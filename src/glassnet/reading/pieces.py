@@ -52,7 +52,7 @@ def pieces_of(ink: Ink) -> Pieces:
         kept &= parts.area >= np.sort(parts.area[kept])[-MOST_PIECES]
     numbers = np.zeros(len(parts), np.int32)
     numbers[kept] = np.arange(1, kept.sum() + 1)
-    labels = parts.labels
+    labels = parts.labels.copy()
     labels.reshape(-1)[parts.places] = numbers[parts.of]
     left, top, width, height, area = (
         each[kept] for each in (parts.left, parts.top, parts.width, parts.height, parts.area)

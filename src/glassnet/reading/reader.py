@@ -45,9 +45,8 @@ def read(picture: Source, network: Classifier | None = None, *, turn: bool = Tru
     """Return the digits on a picture, in lines as people read them.
 
     picture: anything ``glassnet.digits.read_picture`` reads. network: one that names digits, compiled or not; left
-    out, the shipped one. turn: whether a page that lies on its side or upside down may be turned, where the picture
-    does not say how it was taken. Raises PictureError where the picture cannot be read; one without digits gives an
-    empty page.
+    out, the shipped one. turn: whether a page that lies on its side may be turned, where the picture does not say
+    how it was taken. Raises PictureError where the picture cannot be read; one without digits gives an empty page.
 
     >>> import numpy as np
     >>> read(np.full((300, 200), 255, np.uint8)).text
@@ -57,14 +56,16 @@ def read(picture: Source, network: Classifier | None = None, *, turn: bool = Tru
     return _page_of(*read_reduced(picture, LEAST_DECODED), judge, turn)
 
 
-def read_steps(picture: Source, network: Classifier | None = None) -> tuple[Page, tuple[Step, ...]]:
+def read_steps(
+    picture: Source, network: Classifier | None = None, *, turn: bool = True
+) -> tuple[Page, tuple[Step, ...]]:
     """Return what ``read`` returns, and what the picture looked like after each step.
 
     The steps are those of a page, whatever the picture's size.
     """
     judge = judge_of(network)
     pixels, size = read_reduced(picture, LEAST_DECODED)
-    return _page_of(pixels, size, judge, True), _read(pixels, size, judge, True).steps()
+    return _page_of(pixels, size, judge, turn), _read(pixels, size, judge, turn).steps()
 
 
 def _page_of(pixels: Array, size: tuple[int, int], judge: Judge, turn: bool) -> Page:
@@ -212,7 +213,7 @@ def _judged(box: Box, prepared: Array, probabilities: Array, judge: Judge) -> Di
 
 
 def _box(trail: _Trail, candidate: Candidate) -> Box:
-    """Return a candidate's box in the picture as it was given."""
+    """Return a candidate's box in the picture, turned as it was read."""
     scale = trail.canvas.scale
     left, top, right, bottom = (round(edge / scale) for edge in brought_back(candidate.box, trail.matrix))
     width, height = trail.size

@@ -51,13 +51,15 @@ def cut_out(picture: Array, page: Page) -> tuple[tuple[bytes, ...], ...]:
 class Row:
     """One mark of a page.
 
-    line, position: where it stands, from 1; field: its box of a form. left, top, width, height: in pixels of the
-    picture. value: "" for what is no digit, and the reason for that. confidence: that the value is right. line_value:
-    what the line says. crop: the file that shows the mark, if it was written.
+    turned: by how many quarters to the left the picture was turned. line, position: where it stands, from 1; field: its
+    box of a form. left, top, width, height: in pixels of the picture turned so. value: "" for what is no digit, and the
+    reason for that. confidence: that the value is right. line_value: what the line says. crop: the file that shows the
+    mark, if it was written.
     """
 
     picture: str
     page: int
+    turned: int
     field: str
     line: int
     position: int
@@ -139,6 +141,7 @@ def rows_of(sheets: Sequence[Sheet], error_rate: float = ERROR_RATE, crops: Path
                     Row(
                         picture=sheet.path,
                         page=sheet.number,
+                        turned=sheet.page.turned,
                         field=sheet.fields[number - 1] if sheet.fields else "",
                         line=number,
                         position=position,

@@ -119,14 +119,14 @@ def _levelled(pieces: Pieces, core: Array, usual: float) -> Array:
     x = x - x[few].mean()
     place = (y - y[few].mean()) / max(float(np.ptp(y[few])), 1.0)
     fall, fan = (each.reshape(-1, 1) for each in np.meshgrid(FALLS, FANS))
-    told = _gathered(y[few] - x[few] * (fall + fan * place[few])) * (1 - np.abs(fall) - np.abs(fan))[:, 0]
+    told = gathering(y[few] - x[few] * (fall + fan * place[few])) * (1 - np.abs(fall) - np.abs(fan))[:, 0]
     best, level = int(told.argmax()), len(told) // 2
     if told[best] < CLEARLY * told[level]:
         best = level
     return np.asarray(usual * (y - x * (fall[best] + fan[best] * place)))
 
 
-def _gathered(heights: Array) -> Array:
+def gathering(heights: Array) -> Array:
     """Return how much each of several arrangements (several, n) gathers its n heights: (several,)."""
     heights = heights - heights.min()
     bins = int(heights.max() / BIN) + 2

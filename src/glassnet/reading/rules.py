@@ -37,9 +37,9 @@ BESIDE = 2  # pixels on both sides of a line that may be left of it
 SMALLEST_CELL = 40  # pixels of a small picture
 # A piece so wide, for the page, is a digit only if it is not so many times wider than high, and parts the paper, each
 # part so large a share of its box, in less than so many cells.
-TALLEST = 12.0  # widths: what is higher is no digit
 WIDEST, LONGER, LEAST_CELL, FEWEST_CELLS = 0.4, 2.5, 0.0003, 8
-SHORT = 0.06  # of the sides of a piece's box
+SHORT = 0.06  # of the sides of a piece's box: so much short of it lines may end
+TALLEST = 12.0  # widths: what is higher is no digit
 SMALL_SIDE, SMALL_INK = 800, 38  # pixels of a small picture's longer side; ink of 255 that counts in it
 BLOCK = 6.0  # stroke widths along which a line's own strength is one number
 

@@ -28,7 +28,7 @@ def traced(ink: Ink) -> list[Rule]:
     """
     rough = roughly(ink)
     mask, labels, stats = rough.mask, rough.labels, rough.stats
-    stroke = ink.stroke * rough.factor
+    stroke = rough.stroke
     least = max(LEAST_STROKES * stroke, LEAST_HEIGHTS * rough.usual_height())
     found: list[Rule] = []
     for upright, side in ((False, cv2.CC_STAT_WIDTH), (True, cv2.CC_STAT_HEIGHT)):
