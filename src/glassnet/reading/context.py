@@ -17,9 +17,10 @@ from glassnet.reading.scores import Judge
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 # How much speaks for a piece of ink having rightly been cut into digits: so many times the mean logarithm of their
 # probabilities, and of that of marks, as seen around; so many times the logarithm of how many other digits the row has,
-# and one. Fitted to pieces on pages of training digits, as is what it must reach.
-DIGITS, MARKS, COMPANY = 2.3, -0.89, 1.8
-RIGHTLY_CUT = 3.9
+# and one, and of how many clear ones the page has, and one; and how far the row's height is off that of most digits.
+# Fitted to pieces on pages of training digits, as is what it must reach.
+DIGITS, MARKS, COMPANY, CLEAR_ONES, HEIGHT = 2.7, -1.0, 0.86, 0.7, -9.5
+RIGHTLY_CUT, CLEAR = 3.4, 0.9
 LEAST = 1e-4  # probability
 WORD = 3.0  # how sure digits must be, in logarithms of odds, were all marks beside them none
 # How much speaks for what is read in a row being digits: so many times the mean logarithms of their odds, of the odds
@@ -37,7 +38,7 @@ SURE_IN_TEXT = 0.97
 
 def believed(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     """Return the readings, with digits refused that stand among marks which are none."""
-    checked = [_without_hatching(reading, judge) for reading in readings]
+    checked = _without_hatching(readings, judge)
     checked = [_without_words(reading, judge) for reading in checked]
     if judge.none_column is not None:
         checked = _without_unlikely_rows(checked, judge)
@@ -73,8 +74,16 @@ def _refuse(reading: Reading, refused: Sequence[Candidate]) -> Reading:
     return Reading(reading.row, kept, (*reading.others, *refused))
 
 
-def _without_hatching(reading: Reading, judge: Judge) -> Reading:
+def _without_hatching(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     """Refuse the digits of pieces that were hardly cut rightly: zigzags and letters that look like digits in a row."""
+    clear = sum(_best(digit, judge) > CLEAR for reading in readings for digit in reading.digits)
+    usual = _usual_height(readings)
+    return [_refuse(reading, _hatching(reading, usual, clear, judge)) for reading in readings]
+
+
+def _hatching(reading: Reading, usual: float, clear: int, judge: Judge) -> list[Candidate]:
+    """Return the digits of a row to refuse. usual: the height of digits on the page; clear: of how many it is sure."""
+    off = abs(np.log(reading.row.height / usual))
     refused: list[Candidate] = []
     pieces: dict[int, list[Candidate]] = {}
     for candidate in reading.digits:
@@ -83,13 +92,25 @@ def _without_hatching(reading: Reading, judge: Judge) -> Reading:
         for piece in {element.piece for element in candidate.elements if not element.whole}:
             pieces.setdefault(piece, []).append(candidate)
     for digits in pieces.values():
-        columns = judge.digit_columns
-        own = np.log([max(float(digit.probabilities[columns].max()), LEAST) for digit in digits]).mean()
-        mark = np.log([max(digit.mark, LEAST) for digit in digits]).mean()
-        company = np.log(1 + len(reading.digits) - len(digits))
-        if DIGITS * own + MARKS * mark + COMPANY * company < RIGHTLY_CUT:
+        own = np.array([_best(digit, judge) for digit in digits])
+        mark = np.array([digit.mark for digit in digits])
+        company, others = len(reading.digits) - len(digits), clear - np.count_nonzero(own > CLEAR)
+        speaks = DIGITS * np.log(np.maximum(own, LEAST)).mean() + MARKS * np.log(np.maximum(mark, LEAST)).mean()
+        speaks += COMPANY * np.log1p(company) + CLEAR_ONES * np.log1p(others) + HEIGHT * off
+        if speaks < RIGHTLY_CUT:
             refused += [digit for digit in digits if digit not in refused]
-    return _refuse(reading, refused)
+    return refused
+
+
+def _best(digit: Candidate, judge: Judge) -> float:
+    """Return the probability of the digit that is likeliest."""
+    return float(digit.probabilities[judge.digit_columns].max())
+
+
+def _usual_height(readings: Sequence[Reading]) -> float:
+    """Return the height of most digits; 1 where there are none."""
+    heights = [reading.row.height for reading in readings for _ in reading.digits]
+    return float(np.median(heights)) if heights else 1.0
 
 
 def _large(reading: Reading) -> list[Candidate]:
@@ -128,10 +149,7 @@ def _without_words(reading: Reading, judge: Judge) -> Reading:
 
 def _without_unlikely_rows(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     """Refuse the digits of rows that are little like rows of digits: of words, of a drawing's strokes."""
-    heights = [reading.row.height for reading in readings for _ in reading.digits]
-    if not heights:
-        return list(readings)
-    usual, refused = float(np.median(heights)), sum(len(_large(reading)) for reading in readings)
+    usual, refused = _usual_height(readings), sum(len(_large(reading)) for reading in readings)
     return [
         _refuse(reading, reading.digits) if _belief(reading, usual, refused, judge) < LIKELY_ROW else reading
         for reading in readings
@@ -155,13 +173,12 @@ def _belief(reading: Reading, usual: float, refused: int, judge: Judge) -> float
 
 def _likely(reading: Reading, judge: Judge) -> list[Candidate]:
     """Return the digits that are read."""
-    columns = judge.digit_columns
-    return [digit for digit in reading.digits if float(digit.probabilities[columns].max()) >= LEAST_PROBABILITY]
+    return [digit for digit in reading.digits if _best(digit, judge) >= LEAST_PROBABILITY]
 
 
 def _surely(digits: Sequence[Candidate], judge: Judge) -> float:
     """Return how sure digits are on average: the logarithm of the odds."""
-    best = np.array([digit.probabilities[judge.digit_columns].max() for digit in digits], np.float64)
+    best = np.array([_best(digit, judge) for digit in digits])
     return float(np.minimum(np.log(np.maximum(best, LEAST) / np.maximum(1 - best, LEAST)), SUREST).mean())
 
 
@@ -173,8 +190,7 @@ def _none(candidate: Candidate, judge: Judge) -> float:
 
 def _only_sure(reading: Reading, judge: Judge) -> Reading:
     """Refuse what is not very surely a digit, and what stands alone."""
-    columns = judge.digit_columns
-    unsure = [digit for digit in reading.digits if float(digit.probabilities[columns].max()) < SURE_IN_TEXT]
+    unsure = [digit for digit in reading.digits if _best(digit, judge) < SURE_IN_TEXT]
     kept = [digit for digit in reading.digits if digit not in unsure]
     if len(kept) < 0.6 * (len(reading.digits) + len(_large(reading))):
         return _refuse(reading, reading.digits)
