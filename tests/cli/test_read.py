@@ -263,6 +263,8 @@ def test_a_page_on_its_side_is_shown_upright(run: Run, tmp_path: Path) -> None:
     assert run("read", "side.png", "--csv", "out.csv", "--crops", "crops").returncode == 0
     crops = [digits.read_picture(path) for path in sorted((tmp_path / "crops").iterdir())]
     assert len(crops) == 10
+    as_it_lies = json.loads(run("read", "side.png", "--json", "--no-turn").stdout)
+    assert (as_it_lies["turned"], as_it_lies["size"]) == (0, [300, 560])
     assert all(crop.shape[0] > crop.shape[1] and crop.min() < 60 for crop in crops)
 
 

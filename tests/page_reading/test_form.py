@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +236,13 @@ def test_empty_boxes_several_lines_and_refused_marks() -> None:
     places = {"d": Place((0, 0, 1, 1), Field(length=1))}
     read, _ = reader(page(refused=[flag]))
     assert read_form(np.full((200, 400), 200, np.uint8), Template((1, 1), places), read)["d"].value.text == "5"
+
+
+def test_what_lies_on_its_side_in_a_form_is_not_read() -> None:
+    read, _ = reader(replace(page(line(1, 2)), turned=1), page(line(3, 4)))
+    places = {name: Place((0, 0, 1, 1), Field()) for name in "ab"}
+    entries = read_form(np.full((200, 400), 200, np.uint8), Template((1, 1), places), read)
+    assert [entry.value.text for entry in entries.values()] == [None, "34"]
 
 
 def test_a_row_a_sheet() -> None:

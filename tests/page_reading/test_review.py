@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import given
 from glassnet.errors import MissingFileError, MissingLibraryError, OptionError
 from glassnet.reading import NONE, Array, Box
 from glassnet.reading.encode import cropped, jpeg, png, within
-from glassnet.reading.fields import Field, gathered, read_field
+from glassnet.reading.fields import Field, gathered, likeliest_rows, read_field
 from glassnet.reading.review import Sheet, confidences, cut_out, review_table, rows_of, threshold_for
 from glassnet.reading.table import Table, write_csv, write_parquet
 from page_reading.made import drawn, line, mark, page, sure
@@ -119,6 +120,11 @@ def test_refused_marks_are_put_back_beside_their_line() -> None:
 # --- tables ---
 
 ROWS = review_table(rows_of([sheet(line(1, sure(2, 0.7)), path='of "Ann", 1.png')], 0.02))
+
+
+def test_lines_that_are_chosen_or_completed_stay_turned() -> None:
+    turned = replace(page(line(1, 2), line(3, row=1), refused=[mark({5: 0.4, "none": 0.6}, at=2)]), turned=3)
+    assert (gathered(turned).turned, likeliest_rows(turned, 1).turned) == (3, 3)
 
 
 def test_csv(tmp_path: Path) -> None:
