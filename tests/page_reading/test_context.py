@@ -69,7 +69,7 @@ def test_a_sign_that_was_cut_is_one_mark(judge: Judge) -> None:
 
 
 def test_a_row_is_judged_by_what_else_the_page_holds(judge: Judge) -> None:
-    unsure = row(judge, [0.7, 0.7], mark=0.2, none=0.001)
+    unsure = row(judge, [0.75, 0.75], mark=0.15, none=0.001)
     letters = [replace(row(judge, [0.5] * 5, top=100 * at), digits=()) for at in (1, 2, 3)]
     alone = believed([unsure, row(judge, [0.9], top=100)], judge)[0]
     assert len(alone.digits) == 2

@@ -20,7 +20,7 @@ WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 # and one, and of how many clear ones the page has, and one; and how far the row's height is off that of most digits.
 # Fitted to pieces on pages of training digits, as is what it must reach.
 DIGITS, MARKS, COMPANY, CLEAR_ONES, HEIGHT = 2.7, -1.0, 0.86, 0.7, -9.5
-RIGHTLY_CUT, CLEAR = 3.4, 0.9
+RIGHTLY_CUT, CLEAR = 3.9, 0.9
 LEAST = 1e-4  # probability
 WORD = 3.0  # how sure digits must be, in logarithms of odds, were all marks beside them none
 # How much speaks for what is read in a row being digits: so many times the mean logarithms of their odds, of the odds
@@ -28,7 +28,7 @@ WORD = 3.0  # how sure digits must be, in logarithms of odds, were all marks bes
 # height is off that of most digits; and of how many marks the page has that are no digits, and one: print and
 # photographs have many. Fitted to rows of pages of training digits and of real pictures, as is what it must reach.
 SURE, MARKED, NONES, SIZE, REFUSED = 0.5, -0.45, -0.75, -3.0, -0.4
-LIKELY_ROW, SUREST = 5.8, 7.0
+LIKELY_ROW, SUREST = 6.2, 7.0
 LEAST_PROBABILITY = 0.5  # of a digit that is read
 LIKELY_NONE = 0.45  # probability
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
