@@ -203,6 +203,7 @@ def test_what_is_known_but_not_there(run: Run, page: Path, tmp_path: Path) -> No
         (["--error-rate", "1"], "the error rate must lie between 0 and 1, found 1.0"),
         (["--crops", "crops"], "--crops goes with --csv or --parquet, whose rows name the pictures"),
         (["--template", "form.toml", "--rows", "1"], "--template says what is in each field"),
+        (["--template", "form.toml", "--no-turn"], "--template says what is in each field"),
     ],
 )
 def test_options_that_cannot_be(run: Run, options: list[str], error: str) -> None:

@@ -84,10 +84,10 @@ def read(
     is 1.
     """
     expected = known_field(length, bounds, check, choices)
-    if template is not None and (expected, rows, steps) != (None, None, None):
+    if template is not None and ((expected, rows, steps) != (None, None, None) or no_turn):
         raise OptionError(
             "--template says what is in each field",
-            hint="leave out --length, --range, --check, --choices, --rows, --steps",
+            hint="leave out --length, --range, --check, --choices, --rows, --steps, --no-turn",
         )
     form = None if template is None else glassnet.reading.load_template(template)
     outputs = Outputs(json, csv, parquet, report, crops, error_rate, form)

@@ -40,7 +40,7 @@ def canvas_of(picture: Array, whole: tuple[int, int] | None = None, most_side: i
         scale = max(scale, min(LEAST_SIDE / shorter, ENLARGED_SIDE / longer, MOST_ENLARGED))
     if scale != 1.0:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        picture = smaller(picture, scale) if scale < 1 else cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
     if picture.ndim == 2:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
     elif picture.shape[2] == 4:

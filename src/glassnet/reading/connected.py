@@ -19,7 +19,7 @@ class Connected:
     """Parts numbered from 1 on; 0 stands for what is not marked, and its numbers mean nothing.
 
     labels: (h, w) int32. places, of: (marked,) where the marked pixels are, counted row by row, and of which part.
-    left, top, right, bottom: (parts,) of each one's box, right and bottom the first outside; area: its pixels.
+    left, top, width, height: (parts,) of each one's box, in pixels; area: how many it has.
     """
 
     labels: Array
@@ -27,22 +27,12 @@ class Connected:
     of: Array
     left: Array
     top: Array
-    right: Array
-    bottom: Array
+    width: Array
+    height: Array
     area: Array
 
     def __len__(self) -> int:
         return len(self.area)
-
-    @property
-    def width(self) -> Array:
-        """Each part's width in pixels: (parts,)."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> Array:
-        """Each part's height in pixels: (parts,)."""
-        return self.bottom - self.top
 
     def marked(self, chosen: Array) -> Array:
         """Return which pixels (h, w) are of parts that are chosen, (parts,) of bool."""
@@ -63,4 +53,4 @@ def connected(mask: Array, connectivity: int = 8) -> Connected:
     top, bottom = np.zeros(count, np.int32), np.zeros(count, np.int32)
     top[of[::-1]], bottom[of] = y[::-1], y + 1  # rows come in order, so the last one written is the outermost
     area = np.bincount(of, minlength=count)
-    return Connected(labels, places, of, left, top, right, bottom, area)
+    return Connected(labels, places, of, left, top, right - left, bottom - top, area)

@@ -83,7 +83,7 @@ def _without_hatching(readings: Sequence[Reading], judge: Judge) -> list[Reading
 
 def _hatching(reading: Reading, usual: float, clear: int, judge: Judge) -> list[Candidate]:
     """Return the digits of a row to refuse. usual: the height of digits on the page; clear: of how many it is sure."""
-    off = abs(np.log(reading.row.height / usual))
+    off = _off(reading, usual)
     refused: list[Candidate] = []
     pieces: dict[int, list[Candidate]] = {}
     for candidate in reading.digits:
@@ -100,6 +100,11 @@ def _hatching(reading: Reading, usual: float, clear: int, judge: Judge) -> list[
         if speaks < RIGHTLY_CUT:
             refused += [digit for digit in digits if digit not in refused]
     return refused
+
+
+def _off(reading: Reading, usual: float) -> float:
+    """Return how far a row's height is off that of the page's digits, in logarithms."""
+    return abs(float(np.log(reading.row.height / usual)))
 
 
 def _best(digit: Candidate, judge: Judge) -> float:
@@ -166,7 +171,7 @@ def _belief(reading: Reading, usual: float, refused: int, judge: Judge) -> float
         return float("inf")
     mark, none = (np.array(each) for each in zip(*((digit.mark, digit.none) for digit in digits), strict=True))
     odds = float(np.log((mark + LEAST) / (1 - mark + LEAST)).mean())
-    off = abs(np.log(reading.row.height / usual))
+    off = _off(reading, usual)
     marks = MARKED * odds + NONES * np.log(none + LEAST).mean() + REFUSED * np.log1p(refused)
     return float(SURE * _surely(digits, judge) + marks + SIZE * off)
 

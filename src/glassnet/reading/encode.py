@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from glassnet.reading.canvas import smaller
 from glassnet.reading.page import Array, Box
 
 SMALL = 10_000  # bytes: a PNG of it is small, too, and keeps each pixel
@@ -40,12 +41,7 @@ def image(picture: Array, most_side: int) -> bytes:
 
 def within(picture: Array, most_side: int) -> Array:
     """Return a picture that is no longer than ``most_side``."""
-    height, width = picture.shape[:2]
-    scale = most_side / max(height, width)
-    if scale >= 1:
-        return picture
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return smaller(picture, most_side / max(picture.shape[:2]))
 
 
 def cropped(picture: Array, box: Box, margin: float = MARGIN) -> Array:

@@ -74,7 +74,7 @@ def _inside(page: Page, box: Box) -> Page:
         return 0 <= across < box.width and 0 <= down < box.height
 
     if page.turned:  # what lies on its side in a form that lies straight is no digit
-        return Page((), box[2:])
+        return replace(page, lines=(), refused=())
     lines = (Line(tuple(filter(inside, line.digits)), tuple(filter(inside, line.marks))) for line in page.lines)
     return Page(tuple(line for line in lines if line.digits), page.size, tuple(filter(inside, page.refused)))
 

@@ -229,9 +229,8 @@ def lean_of(ink: Ink) -> float:
     """
     strength = ink.strength
     factor = min(1.0, 500 / max(strength.shape))
-    size = (max(1, round(strength.shape[1] * factor)), max(1, round(strength.shape[0] * factor)))
     inked = cv2.subtract(strength, np.full_like(strength, round(min(1.2 * ink.noise, 128))))
-    small = cv2.resize(inked, size, interpolation=cv2.INTER_AREA)
+    small = smaller(inked, factor)
     # What is wider than two strokes is a blot, or the corner of a shadow.
     side = 2 * round(ink.stroke * factor) + 3
     small = cv2.subtract(small, cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)))

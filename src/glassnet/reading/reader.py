@@ -7,7 +7,6 @@ likeliest chain of digits.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 
 import cv2
@@ -18,15 +17,15 @@ from glassnet.digits.picture import Array, Source, read_reduced
 from glassnet.digits.prepare import Step
 from glassnet.digits.recognise import Classifier
 from glassnet.reading.canvas import Canvas, canvas_of, smaller
-from glassnet.reading.context import LEAST_PROBABILITY, believed
+from glassnet.reading.context import LEAST_PROBABILITY
 from glassnet.reading.inking import Ink, Survey, at_full_strength, inked, survey
-from glassnet.reading.lattice import Candidate, Reading, read_rows
+from glassnet.reading.lattice import Candidate
 from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
 from glassnet.reading.page import Box, Digit, Line, Mark, Page
-from glassnet.reading.pieces import Pieces, pieces_of, without
+from glassnet.reading.pieces import pieces_of, without
 from glassnet.reading.remains import at_edges, parted, remains, ticks
-from glassnet.reading.rows import rows_of, usual_height
+from glassnet.reading.rows import usual_height
 from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
 from glassnet.reading.single import SURE_LARGE, SURE_SMALL, Single, is_small, is_tiny, one_piece, single_of, surely
@@ -36,7 +35,8 @@ from glassnet.reading.turned import Upright, turn_of, upright_of
 MOST_NONE = 0.5  # probability of "none" with which something is still read
 
 LEAST_DECODED = 1900  # pixels of the longer side: what is twice as long is decoded at half its size
-# Pixels that strokes are wide at most, to how much of its side a picture is brought for that at least, and at most.
+# Strokes wider than so many pixels are seen with fewer: so much of a picture's sides is kept at least, and at most, for
+# less is not worth it.
 MOST_STROKE, LEAST_KEPT, WORTH_IT = 14.0, 0.5, 0.87
 FEW_PIECES = 12  # of ink: so few may be one digit in pieces
 
@@ -109,7 +109,11 @@ class _Trail:
             Step("ink", "The paper's colour and the light are taken away: ink becomes bright.", self.inks[0].strength),
             Step("level", "Turned, until rows are level.", self.inks[1].strength),
             Step("unruled", "Printed lines are taken away, strokes across them mended.", self.inks[2].strength),
-            Step("pieces", "Connected ink, without specks.", _coloured(self.upright.pieces.labels)),
+            Step(
+                "pieces",
+                "Connected ink, upright, without specks.",
+                _coloured(self.upright.pieces.labels),
+            ),
             Step("digits", "What is taken for digits, and what is not.", shown),
         )
 
@@ -139,14 +143,13 @@ def _read(pixels: Array, size: tuple[int, int], judge: Judge, turn: bool) -> _Tr
     pieces = pieces_of(plain)
     pieces = without(pieces, remains(pieces, [*rules, *bent]) | ticks(pieces, rules) | at_edges(pieces, shown))
     pieces = parted(pieces, rules, usual_height(pieces))
-    read_upright = functools.partial(_readings, judge=judge)
-    upright = upright_of(plain.strength, pieces, read_upright, judge, turn)
+    upright = upright_of(plain.strength, pieces, judge, turn)
     before, after = (
         turn_of(array.shape[1], array.shape[0], upright.quarters) for array in (canvas.colours, plain.strength)
     )
     matrix = after @ matrix @ np.linalg.inv(before)
-    turned_size = size if upright.quarters % 2 == 0 else (size[1], size[0])
-    return _Trail(canvas, flat, (ink, level, plain), upright, turned_size, matrix)
+    size = (size[1], size[0]) if upright.quarters else size
+    return _Trail(canvas, flat, (ink, level, plain), upright, size, matrix)
 
 
 def _coarser(flat: Flat, found: Survey) -> tuple[Flat, Survey]:
@@ -157,12 +160,6 @@ def _coarser(flat: Flat, found: Survey) -> tuple[Flat, Survey]:
     colours = smaller(flat.colours, factor)
     across, down = (new / old for new, old in zip(colours.shape[1::-1], flat.colours.shape[1::-1], strict=True))
     return Flat(colours, np.diag([across, down, 1.0]) @ flat.matrix), replace(found, stroke=factor * found.stroke)
-
-
-def _readings(strength: Array, pieces: Pieces, judge: Judge) -> list[Reading]:
-    """Return how the rows of a page are read."""
-    rows = rows_of(pieces, usual_height(pieces))
-    return believed(read_rows(strength, pieces, rows, judge), judge)
 
 
 def _page_of_one(pixels: Array, size: tuple[int, int], single: Single, judge: Judge) -> Page:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from glassnet.digits.picture import Array
+from glassnet.reading.canvas import smaller
 from glassnet.reading.connected import connected
 from glassnet.reading.inking import Ink
 
@@ -106,9 +107,7 @@ def height_of(high: Array, area: Array, share: float) -> float:
 def roughly(ink: Ink) -> Rough:
     """Return what is inked, seen small."""
     factor = min(1.0, SMALL_SIDE / max(ink.strength.shape))
-    height, width = ink.strength.shape
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small = cv2.resize(ink.strength, size, interpolation=cv2.INTER_AREA)
+    small = smaller(ink.strength, factor)
     mask = cv2.threshold(small, max(SMALL_INK, 2.0 * ink.noise), 1, cv2.THRESH_BINARY)[1]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     return Rough(mask, labels, stats, factor, ink.stroke * factor)

@@ -6,16 +6,15 @@ turned as well, and taken so where nearly all of them are digits then. Upside do
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from glassnet.digits.picture import Array
-from glassnet.reading.context import Tally, tally_of
-from glassnet.reading.lattice import Reading
+from glassnet.reading.context import Tally, believed, tally_of
+from glassnet.reading.lattice import Reading, read_rows
 from glassnet.reading.pieces import Pieces
-from glassnet.reading.rows import CORE, HIGHEST, gathering, usual_height
+from glassnet.reading.rows import CORE, HIGHEST, gathering, rows_of, usual_height
 from glassnet.reading.scores import Judge
 
 FEWEST_REFUSED = 3
@@ -35,18 +34,22 @@ class Upright:
     quarters: int = 0
 
 
-def upright_of(
-    strength: Array, pieces: Pieces, read: Callable[[Array, Pieces], list[Reading]], judge: Judge, turn: bool
-) -> Upright:
-    """Return a page as it is read, turned by quarters where that is needed; turn: whether it may be."""
-    first = Upright(strength, pieces, read(strength, pieces))
+def upright_of(strength: Array, pieces: Pieces, judge: Judge, turn: bool) -> Upright:
+    """Return a page as it is read, turned to a side where that is needed; turn: whether it may be."""
+    first = Upright(strength, pieces, _read(strength, pieces, judge))
     before = tally_of(first.readings, judge)
     if not turn or before.refused < max(FEWEST_REFUSED, before.digits) or not _in_columns(pieces):
         return first
-    turned = [_turned(strength, pieces, quarters, read) for quarters in (1, 3)]
+    turned = [_turned(strength, pieces, quarters, judge) for quarters in (1, 3)]
     tallies = [tally_of(each.readings, judge) for each in turned]
     best = max(range(len(turned)), key=lambda which: tallies[which].sure)
     return turned[best] if _clear(tallies[best], before) else first
+
+
+def _read(strength: Array, pieces: Pieces, judge: Judge) -> list[Reading]:
+    """Return how the rows of a page are read."""
+    rows = rows_of(pieces, usual_height(pieces))
+    return believed(read_rows(strength, pieces, rows, judge), judge)
 
 
 def _in_columns(pieces: Pieces) -> bool:
@@ -65,7 +68,7 @@ def _clear(after: Tally, before: Tally) -> bool:
     return many and after.sure >= max(SURE, SURER * before.sure)
 
 
-def _turned(strength: Array, pieces: Pieces, quarters: int, read: Callable[[Array, Pieces], list[Reading]]) -> Upright:
+def _turned(strength: Array, pieces: Pieces, quarters: int, judge: Judge) -> Upright:
     """Return a page turned to the left."""
     for _ in range(quarters):
         width = strength.shape[1]
@@ -78,7 +81,7 @@ def _turned(strength: Array, pieces: Pieces, quarters: int, read: Callable[[Arra
             pieces.width,
             pieces.area,
         )
-    return Upright(strength, pieces, read(strength, pieces), quarters)
+    return Upright(strength, pieces, _read(strength, pieces, judge), quarters)
 
 
 def turn_of(width: float, height: float, quarters: int) -> Array:
