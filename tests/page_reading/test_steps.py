@@ -13,9 +13,9 @@ import pytest
 from glassnet.reading.canvas import smaller
 from glassnet.reading.connected import connected
 from glassnet.reading.inking import NOISY, Ink, inked, survey
-from glassnet.reading.pieces import Pieces, pieces_of
-from glassnet.reading.remains import at_edges, parted, remains, ticks
-from glassnet.reading.rows import usual_height
+from glassnet.reading.pieces import Pieces, mended, pieces_of
+from glassnet.reading.remains import at_edges, blots, parted, remains, ticks
+from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import Rule, roughly, rules_of
 from glassnet.reading.traced import traced
 
@@ -123,9 +123,16 @@ def test_what_meets_on_a_line_is_parted() -> None:
 
 def test_what_is_left_of_a_line() -> None:
     pieces = pieces_at([(50, 197, 60, 4), (200, 180, 25, 40), (300, 60, 30, 40)])
-    assert remains(pieces, [printed(199)]).tolist() == [True, False, False]
+    faint = np.where(pieces.labels > 0, 90, 0).astype(np.uint8)
+    assert remains(pieces, [printed(199)], faint).tolist() == [True, False, False]
     everywhere = [printed(y) for y in range(4, 400, 10)]
-    assert not remains(pieces, everywhere).any()
+    assert not remains(pieces, everywhere, faint).any()
+
+
+def test_what_a_pen_wrote_along_a_line_is_not_left_of_it() -> None:
+    pieces = pieces_at([(197, 50, 5, 60), (197, 150, 5, 60)])
+    strength = np.where(pieces.labels == 1, 240, 90).astype(np.uint8)
+    assert remains(pieces, [printed(199, upright=True)], strength).tolist() == [False, True]
 
 
 def test_bent_lines_are_traced() -> None:
@@ -188,8 +195,37 @@ def test_a_strip_of_table_lies_along_the_edge() -> None:
     assert at_edges(pieces_at(boxes), inside).tolist() == [True, False, False, False, False]
 
 
+def test_shadows_and_holes_are_blots_and_a_filled_digit_is_none() -> None:
+    digits = [(20 + 60 * number, 50, 8, 40) for number in range(8)]
+    assert blots(pieces_at([*digits, (100, 200, 150, 120), (300, 200, 30, 40)]), 6.0).tolist() == 8 * [False] + [
+        True,
+        False,
+    ]
+    assert not blots(pieces_at([(100, 100, 60, 200)]), 60.0).any()  # the only digit there is, in bold
+
+
+def test_strokes_of_a_broken_digit_are_one_piece() -> None:
+    digits = [(20 + 60 * number, 50, 30, 60) for number in range(6)]
+    broken, apart = [(100, 200, 30, 25), (95, 232, 30, 28)], [(300, 200, 20, 20), (300, 260, 20, 20)]
+    pieces = mended(pieces_at([*digits, *broken, *apart]), 60.0)
+    assert np.transpose([pieces.left, pieces.top, pieces.width, pieces.height]).tolist() == [
+        *([left, top, wide, high] for left, top, wide, high in digits),
+        [95, 200, 35, 60],
+        *([left, top, wide, high] for left, top, wide, high in apart),
+    ]
+    assert pieces.area.tolist() == np.bincount(pieces.labels.ravel())[1:].tolist()
+
+
+def test_a_digit_that_lies_makes_a_row() -> None:
+    digits = [(20 + 60 * number, 50, 30, 60) for number in range(6)]
+    rows = rows_of(pieces_at([*digits, (100, 200, 60, 27), (100, 300, 30, 12)]), 60.0)
+    assert [(row.members, row.height) for row in rows] == [([0, 1, 2, 3, 4, 5], 60.0), ([6], 27.0)]
+
+
 def test_pieces_of_an_empty_page() -> None:
     pieces = pieces_of(drawn((40, 60), []))
     assert len(pieces) == 0
-    assert not remains(pieces, [printed(20)]).any()
+    assert not remains(pieces, [printed(20)], pieces.labels.astype(np.uint8)).any()
+    assert not len(blots(pieces, 5.0))
+    assert len(mended(pieces, 0.0)) == 0
     assert len(parted(pieces, [printed(20)], 0.0)) == 0

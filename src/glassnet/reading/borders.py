@@ -113,16 +113,16 @@ class Weights:
     none: float
 
 
-# The network of digits has never seen half a digit with the other half beside it: of slices it knows little.
-SLICED = Weights(own=0.62, seen=0.55, own_none=0.1, seen_none=2.4, none=-2.2)
-UNSLICED = Weights(own=0.96, seen=0.24, own_none=0.18, seen_none=0.95, none=-1.1)
+# The network of digits has never seen half a digit with the other half beside it: of what was cut it knows little.
+CUT = Weights(own=0.62, seen=0.55, own_none=0.1, seen_none=2.4, none=-2.2)
+WHOLE = Weights(own=0.96, seen=0.24, own_none=0.18, seen_none=0.95, none=-1.1)
 LEAST = 1e-5
 
 
-def weighed(own: Array, seen: Array, sliced: Array, judge: Judge) -> Array:
+def weighed(own: Array, seen: Array, cut: Array, judge: Judge) -> Array:
     """Return probabilities (n, labels) made of those of the network of digits and those seen around.
 
-    own: (n, labels) of the judge. seen: (n, 12). sliced: (n,) bool, whether it is of slices of a piece. A network that
+    own: (n, labels) of the judge. seen: (n, 12). cut: (n,) bool, whether something was cut off it. A network that
     cannot say none stays as it is.
     """
     if judge.none_column is None:
@@ -132,7 +132,7 @@ def weighed(own: Array, seen: Array, sliced: Array, judge: Judge) -> Array:
     around = [seen[:, DIGITS.index(name)] if name in DIGITS else whole / len(DIGITS) for name in names]
     around[judge.none_column] = 1 - whole
     logarithms = np.empty_like(own)
-    for weights, these in ((SLICED, sliced), (UNSLICED, ~sliced)):
+    for weights, these in ((CUT, cut), (WHOLE, ~cut)):
         powers = np.full((2, len(judge.labels)), [[weights.own], [weights.seen]], np.float32)
         powers[:, judge.none_column] = weights.own_none, weights.seen_none
         both = np.log(np.maximum([own[these], np.stack(around, axis=1)[these]], LEAST))

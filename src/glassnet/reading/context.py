@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glassnet.reading.lattice import Candidate, Reading
+from glassnet.reading.lattice import Candidate, Reading, is_cut
 from glassnet.reading.scores import Judge
 
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
@@ -87,8 +87,8 @@ def _hatching(reading: Reading, usual: float, clear: int, judge: Judge) -> list[
     refused: list[Candidate] = []
     pieces: dict[int, list[Candidate]] = {}
     for candidate in reading.digits:
-        if candidate.elements[0].before is None and candidate.elements[-1].after is None:
-            continue  # nothing was cut off it
+        if not is_cut(candidate.elements):
+            continue
         for piece in {element.piece for element in candidate.elements if not element.whole}:
             pieces.setdefault(piece, []).append(candidate)
     for digits in pieces.values():

@@ -9,7 +9,7 @@ network's own probabilities.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -24,7 +24,8 @@ from glassnet.reading.rows import Row
 from glassnet.reading.scores import Judge, prepared_ink, stacked
 
 WIDEST = 1.35  # a digit's width in heights
-MOST_ELEMENTS = 10  # that make up a digit, slices and broken strokes together
+WIDEST_PIECE = 2.5  # of a piece that is taken whole although it could be cut
+MOST_ELEMENTS = 16  # that make up a digit, slices and broken strokes together
 NARROWEST = 0.05  # and what is narrower is what is left of a printed line
 LOWEST = 6  # pixels: what is lower shows no digit
 SMALL = 0.45  # of the row's height: lower elements are flags, points, dashes, no digits of their own
@@ -60,10 +61,11 @@ class Candidate:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """Left, top, right and bottom, in pixels of the page."""
-        return _box(self.elements)
+        return box_of(self.elements)
 
 
-def _box(elements: Sequence[Element]) -> tuple[int, int, int, int]:
+def box_of(elements: Sequence[Element]) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of what holds all elements."""
     return (
         min(element.left for element in elements),
         min(element.top for element in elements),
@@ -83,44 +85,56 @@ class Reading:
 
 def read_rows(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> list[Reading]:
     """Return the likeliest reading of each row."""
-    return [_cheapest(plan, judge) for plan in plans_of(strength, pieces, rows, judge, seen_around)[1]]
-
-
-def plans_of(
-    strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge, seen_around: Callable[[Array], Array]
-) -> tuple[_Page, list[_Plan]]:
-    """Return what each row may be read from, every candidate judged by both networks."""
     singles = _judged_pieces(strength, pieces, rows, judge)
+    page, plans = _plans(strength, pieces, rows, singles, judge)
+    _judge(page, plans, singles, judge)
+    return [_cheapest(plan, judge) for plan in plans]
+
+
+def plans_of(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> tuple[Array, list[Plan]]:
+    """Return the numbers of the elements, (h, w), and what each row may be read from, not judged yet."""
+    page, plans = _plans(strength, pieces, rows, _judged_pieces(strength, pieces, rows, judge), judge)
+    return page.numbers, plans
+
+
+def _plans(
+    strength: Array, pieces: Pieces, rows: Sequence[Row], singles: dict[int, Candidate], judge: Judge
+) -> tuple[_Page, list[Plan]]:
     page = _Page(strength, np.zeros(strength.shape, np.int32))
     letters = _letters(rows, pieces, singles, judge)
     plans = [_plan(page, pieces, row, singles, judge, letters) for row in rows]
     _number(page, pieces, plans)
+    return page, plans
+
+
+def _judge(page: _Page, plans: Sequence[Plan], singles: dict[int, Candidate], judge: Judge) -> None:
+    """Judge every run of elements that could be a digit by both networks."""
     waiting: list[tuple[int, int, int, Array]] = []
     windows: list[Array] = []
     for number, plan in enumerate(plans):
-        strip = Strip(strength, page.numbers, plan.elements, plan.start, plan.row.height)
+        strip = plan.strip(page.strength, page.numbers)
         for first, last in plan.ranges():
             prepared = _known(plan, first, last, singles)
             if prepared is None:
                 prepared = page.prepared(plan.elements[first : last + 1], plan.start + first, plan.start + last)
             if prepared is not None:
                 waiting.append((number, first, last, prepared))
-                windows.append(strip.window(first, last, _box(plan.elements[first : last + 1])))
+                windows.append(strip.window(first, last, box_of(plan.elements[first : last + 1])))
     pictures = stacked([each[3] for each in waiting])
     alone = judge(pictures)
     seen = seen_around(np.array(windows, np.uint8).reshape(-1, WINDOW))
-    sliced = [_is_sliced(plans[number].elements[first : last + 1]) for number, first, last, _ in waiting]
-    probabilities = weighed(alone, seen, np.array(sliced, bool), judge)
+    cut = [is_cut(plans[number].elements[first : last + 1]) for number, first, last, _ in waiting]
+    probabilities = weighed(alone, seen, np.array(cut, bool), judge)
     marks = seen[:, LABELS.index("mark")].tolist()
     nones = [0.0] * len(waiting) if judge.none_column is None else alone[:, judge.none_column].tolist()
     for (number, first, last, prepared), answer, mark, none in zip(waiting, probabilities, marks, nones, strict=True):
         elements = plans[number].elements[first : last + 1]
         plans[number].judged[first, last] = Candidate(elements, prepared, answer, mark, none)
-    return page, plans
 
 
-def _is_sliced(elements: Sequence[Element]) -> bool:
-    return any(not element.whole for element in elements)
+def is_cut(elements: Sequence[Element]) -> bool:
+    """Return whether something was cut off a run of elements, before it or after it."""
+    return elements[0].before is not None or elements[-1].after is not None
 
 
 @dataclass(eq=False)
@@ -155,7 +169,7 @@ _AROUND = np.ones((3, 3), np.uint8)
 
 
 @dataclass(eq=False)
-class _Plan:
+class Plan:
     """What a row is read from. start: the number of its first element. pixels: of pieces that are sliced."""
 
     row: Row
@@ -165,10 +179,15 @@ class _Plan:
     judged: dict[tuple[int, int], Candidate]
     start: int = 1
 
+    def strip(self, strength: Array, numbers: Array) -> Strip:
+        """Return the row's ink in cells. strength, numbers: (h, w) of the page."""
+        return Strip(strength, numbers, self.elements, self.start, self.row.height)
+
     def ranges(self) -> list[tuple[int, int]]:
         """Return which runs of elements could be a digit."""
         height = self.row.height
-        found = []
+        found = [(min(places), max(places)) for places, _ in self.slices.values() if self._whole(places)]
+        wholes = set(found)
         for first, begin in enumerate(self.elements):
             left, right, top, bottom = begin.left, begin.right, begin.top, begin.bottom
             for last in range(first, min(first + MOST_ELEMENTS, len(self.elements))):
@@ -185,12 +204,21 @@ class _Plan:
                     if last > first:
                         break
                     continue
-                if first == last and _is_solid(begin):
+                if first == last and _is_solid(begin) and not self.sure[first]:
                     continue
                 if high < max(SMALL * height, LOWEST) or wide < NARROWEST * height:
                     continue
-                found.append((first, last))
+                if (first, last) not in wholes:
+                    found.append((first, last))
         return found
+
+    def _whole(self, places: Sequence[int]) -> bool:
+        """Return whether a piece that could be cut, its slices at these places, may be one digit."""
+        first, last = min(places), max(places)
+        left, top, right, bottom = box_of(self.elements[first : last + 1])
+        high = bottom - top
+        wide = (right - left) / max(self.row.height, high)
+        return last - first + 1 == len(places) and wide <= WIDEST_PIECE and high >= max(SMALL * self.row.height, LOWEST)
 
     def _belongs(self, first: int, last: int) -> bool:
         """Return whether a sure digit may have the other as a lost part: a small one, right above or beside it."""
@@ -250,7 +278,7 @@ def _letters(rows: Sequence[Row], pieces: Pieces, singles: dict[int, Candidate],
 
 def _plan(
     page: _Page, pieces: Pieces, row: Row, singles: dict[int, Candidate], judge: Judge, letters: set[int]
-) -> _Plan:
+) -> Plan:
     elements: list[tuple[Element, bool, int]] = []
     slices: dict[int, Array] = {}
     for piece in row.members:
@@ -260,7 +288,7 @@ def _plan(
         wide = whole.width / max(row.height, 0.8 * whole.height, 1)
         sure = best > SURE and wide < SURELY_ONE
         # A piece that is a digit, not wide, is not cut; one that is narrow cannot be two digits.
-        if _is_solid(whole) or single is None or sure or wide < 0.35 or wide > 8 or piece in letters:
+        if single is None or sure or _is_solid(whole) or wide < 0.35 or wide > 8 or piece in letters:
             elements.append((whole, sure and whole.height > 0.55 * row.height, 0))
             continue
         where = np.s_[whole.top : whole.bottom, whole.left : whole.right]
@@ -273,7 +301,7 @@ def _plan(
     for place, (element, _, number) in enumerate(elements):
         if element.piece in slices:
             places[element.piece][number] = place
-    return _Plan(
+    return Plan(
         row,
         tuple(each[0] for each in elements),
         tuple(each[1] for each in elements),
@@ -282,7 +310,7 @@ def _plan(
     )
 
 
-def _number(page: _Page, pieces: Pieces, plans: Sequence[_Plan]) -> None:
+def _number(page: _Page, pieces: Pieces, plans: Sequence[Plan]) -> None:
     """Number the elements of all rows, and their pixels."""
     table = np.zeros(len(pieces) + 1, np.int32)
     start = 1
@@ -301,14 +329,14 @@ def _number(page: _Page, pieces: Pieces, plans: Sequence[_Plan]) -> None:
             part[own >= 0] = own[own >= 0] + plan.start
 
 
-def _known(plan: _Plan, first: int, last: int, singles: dict[int, Candidate]) -> Array | None:
+def _known(plan: Plan, first: int, last: int, singles: dict[int, Candidate]) -> Array | None:
     element = plan.elements[first]
     if first == last and element.whole and element.piece in singles:
         return singles[element.piece].prepared
     return None
 
 
-def _cheapest(plan: _Plan, judge: Judge) -> Reading:
+def _cheapest(plan: Plan, judge: Judge) -> Reading:
     """Return the cheapest chain: dynamic programming from left to right."""
     count = len(plan.elements)
     cost = [0.0] + [float("inf")] * count
@@ -338,7 +366,7 @@ def _cheapest(plan: _Plan, judge: Judge) -> Reading:
     return Reading(plan.row, tuple(digits[::-1]), tuple(others[::-1]))
 
 
-def _refused_whole(plan: _Plan, low: int, high: int) -> tuple[Candidate, float]:
+def _refused_whole(plan: Plan, low: int, high: int) -> tuple[Candidate, float]:
     """Return a sliced piece as a mark that is no digit, and what that costs."""
     whole = plan.elements[low : high + 1]
     wide = max(part.right for part in whole) - min(part.left for part in whole)
@@ -354,7 +382,7 @@ def _unjudged(elements: tuple[Element, ...]) -> Candidate:
 _NOTHING = np.zeros((28, 28), np.uint8)
 
 
-def _digit_cost(plan: _Plan, first: int, last: int, candidate: Candidate, judge: Judge) -> float:
+def _digit_cost(plan: Plan, first: int, last: int, candidate: Candidate, judge: Judge) -> float:
     best = float(candidate.probabilities[judge.digit_columns].max())
     cost = -float(np.log(max(best, LEAST_LOGARITHM)))
     elements, height = candidate.elements, max(plan.row.height, 1.0)
@@ -375,7 +403,7 @@ def _digit_cost(plan: _Plan, first: int, last: int, candidate: Candidate, judge:
     return cost + WIDE * max(0.0, wide - SURELY_ONE) + 4 * max(0.0, 0.65 - tall) + 2 * max(0.0, tall - 1.5)
 
 
-def _left_out_cost(plan: _Plan, element: Element) -> float:
+def _left_out_cost(plan: Plan, element: Element) -> float:
     height = max(plan.row.height, 1.0)
     if not element.whole:
         return 0.3 + LEFT_OUT_SLICE * min(1.0, element.area / (0.12 * height**2))

@@ -14,6 +14,9 @@ from glassnet.reading.inking import Ink
 WEAK = 0.25  # of a pen's full strength: belongs to a stroke where something stronger does
 STRONG = 0.45
 MOST_PIECES = 4000
+# Usual heights: strokes of a broken digit are lower, and as close; together they are as high. And how many they are.
+BROKEN, CLOSE, LOWEST, HIGHEST = 0.5, 0.2, 0.6, 1.5
+MOST_BROKEN = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,3 +78,37 @@ def without(pieces: Pieces, dropped: Array) -> Pieces:
         pieces.height[kept],
         pieces.area[kept],
     )
+
+
+def mended(pieces: Pieces, usual: float) -> Pieces:
+    """Return the pieces with those made one that are a digit's strokes, broken so that none is as high as a digit.
+
+    usual: the height of digits. They lie close together, away from what is high, and together are as large as a digit.
+    """
+    low = pieces.height < BROKEN * usual
+    if np.count_nonzero(low) < 2:
+        return pieces
+    left, top = pieces.left.astype(np.float64), pieces.top.astype(np.float64)
+    right, bottom = left + pieces.width, top + pieces.height
+    near = CLOSE * usual
+    number = np.arange(len(pieces))
+    for piece in np.flatnonzero(low).tolist():
+        beside = (left <= right[piece] + near) & (right >= left[piece] - near)
+        beside &= (top <= bottom[piece] + near) & (bottom >= top[piece] - near)
+        together = np.isin(number, number[beside])
+        number[together] = number[together].min()
+    table = np.arange(len(pieces) + 1)
+    boxes = [each.copy() for each in (pieces.left, pieces.top, pieces.width, pieces.height, pieces.area)]
+    for first in np.unique(number[low]).tolist():
+        group = np.flatnonzero(number == first)
+        x, y = left[group].min(), top[group].min()
+        wide, high = right[group].max() - x, bottom[group].max() - y
+        if not 2 <= len(group) <= MOST_BROKEN or not low[group].all():
+            continue
+        if not LOWEST <= high / usual <= HIGHEST or wide > max(high, usual):
+            continue
+        table[group + 1] = group[0] + 1
+        for each, value in zip(boxes, (x, y, wide, high, pieces.area[group].sum()), strict=True):
+            each[group[0]] = value
+    one = Pieces(table.astype(np.int32)[pieces.labels], *boxes)
+    return without(one, table[1:] != np.arange(1, len(pieces) + 1))

@@ -9,7 +9,8 @@ import numpy as np
 
 from glassnet.digits.picture import Array
 from glassnet.reading.inking import square
-from glassnet.reading.pieces import Pieces
+from glassnet.reading.pieces import Pieces, without
+from glassnet.reading.rows import usual_height
 from glassnet.reading.rules import Rule, along
 
 ROUND = 0.9  # of the picture's sides: a frame around it
@@ -19,6 +20,8 @@ FEWEST_SIDES = 4  # of boxes: as many as one box has on the left and right, twic
 STRIP = 0.12  # of the page's longer side
 MOSTLY, CROWDED = 0.8, 0.5  # of a piece's area; of the page are lines
 TALL, REACHING = 1.45, 0.5  # usual heights: what may be two digits, one below the other, and how far each reaches
+STRONGER = 1.4  # times the usual line: what is as strong was written
+BLOT, SOLID, LARGER = 4.0, 0.5, 1.6  # times a stroke's width; of a blot's area; times the usual height
 FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
 
 
@@ -68,18 +71,37 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
     return frame | ((mostly & (longer >= 2.5 * shorter) | strip) & (len(pieces) >= FEWEST_AT_EDGES))
 
 
-def remains(pieces: Pieces, rules: Sequence[Rule]) -> Array:
-    """Return which pieces (n,) are what is left of printed lines: they lie on them.
+def remains(pieces: Pieces, rules: Sequence[Rule], strength: Array) -> Array:
+    """Return which pieces (n,) are what is left of printed lines: they lie on them, and are not far stronger.
 
-    Where lines are so close that digits between them do as well, nothing is.
+    Where lines are so close that digits between them do as well, nothing is. strength: (h, w), lines included.
     """
     if not rules:
         return np.zeros(len(pieces), bool)
     band = along(rules, pieces.labels.shape)
     if band.mean() > CROWDED:
         return np.zeros(len(pieces), bool)
-    counts = np.bincount(pieces.labels[band], minlength=len(pieces) + 1)[1:]
-    return np.asarray(counts >= MOSTLY * pieces.area)
+    inked = np.flatnonzero(pieces.labels)
+    of = pieces.labels.reshape(-1)[inked]
+    counts = np.bincount(of, band.reshape(-1)[inked], minlength=len(pieces) + 1)[1:]
+    mean = np.bincount(of, strength.reshape(-1)[inked], minlength=len(pieces) + 1)[1:] / pieces.area
+    usual = float(np.median([rule.strength for rule in rules]))
+    return np.asarray((counts >= MOSTLY * pieces.area) & (mean < STRONGER * usual))
+
+
+def blots(pieces: Pieces, stroke: float) -> Array:
+    """Return which pieces (n,) are shadows, holes, a thumb: larger than digits, and far wider than a stroke inside."""
+    side = round(BLOT * stroke)
+    solid = np.zeros(len(pieces), bool)
+    large = (np.minimum(pieces.width, pieces.height) > side) & (pieces.area > 2 * side * side)
+    for piece in np.flatnonzero(large).tolist():
+        left, top, wide, high = (int(each[piece]) for each in (pieces.left, pieces.top, pieces.width, pieces.height))
+        mask = (pieces.labels[top : top + high, left : left + wide] == piece + 1).view(np.uint8)
+        mask = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, square(side))
+        solid[piece] = cv2.countNonZero(opened) > SOLID * pieces.area[piece]
+    usual = usual_height(without(pieces, solid)) if solid.any() else 0.0
+    return solid & (np.maximum(pieces.width, pieces.height) > LARGER * usual)
 
 
 def parted(pieces: Pieces, rules: Sequence[Rule], usual: float) -> Pieces:

@@ -18,6 +18,7 @@ from glassnet.reading.rules import height_of
 
 MIDDLE = 0.55  # of the ink is in pieces as high as digits, or less
 CORE = 0.5  # of the usual height: from here on a piece makes a row
+LYING, WIDE = 0.4, 0.7  # and from here on one that is as wide
 HIGHEST = 4.0  # of the usual height: what is higher is a sheet's edge, a shadow, a drawing
 # Times the usual height, pieces, and of all ink: from when on others are the digits, and the usual ones specks.
 FAR_HIGHER, FEWEST_FAR, MUCH = 3.0, 3, 0.4
@@ -71,9 +72,8 @@ def usual_height(pieces: Pieces) -> float:
 
 def rows_of(pieces: Pieces, usual: float) -> list[Row]:
     """Return the rows in reading order, the pieces of each from left to right."""
-    core = np.flatnonzero(
-        (pieces.height >= CORE * usual) & (pieces.height < HIGHEST * usual) & (pieces.width < 40 * usual)
-    )
+    high = (pieces.height >= CORE * usual) | ((pieces.height >= LYING * usual) & (pieces.width >= WIDE * usual))
+    core = np.flatnonzero(high & (pieces.height < HIGHEST * usual) & (pieces.width < 40 * usual))
     middle = _levelled(pieces, core, usual)
     middles, heights = middle.tolist(), pieces.height.tolist()
     rows: list[Row] = []
