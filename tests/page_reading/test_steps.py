@@ -130,9 +130,9 @@ def test_what_is_left_of_a_line() -> None:
 
 
 def test_what_a_pen_wrote_along_a_line_is_not_left_of_it() -> None:
-    pieces = pieces_at([(197, 50, 5, 60), (197, 150, 5, 60)])
-    strength = np.where(pieces.labels == 1, 240, 90).astype(np.uint8)
-    assert remains(pieces, [printed(199, upright=True)], strength).tolist() == [False, True]
+    pieces = pieces_at([(197, 50, 10, 60), (197, 150, 10, 60), (197, 250, 5, 60)])
+    strength = np.where(pieces.labels == 2, 90, 240).astype(np.uint8)
+    assert remains(pieces, [printed(200, upright=True)], strength).tolist() == [False, True, True]
 
 
 def test_bent_lines_are_traced() -> None:

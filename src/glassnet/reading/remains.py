@@ -18,7 +18,7 @@ THINNER = 0.85  # of a printed line's thickness, which is measured where it is f
 MANY_TICKS = 6
 FEWEST_SIDES = 4  # of boxes: as many as one box has on the left and right, twice
 STRIP = 0.12  # of the page's longer side
-MOSTLY, CROWDED = 0.8, 0.5  # of a piece's area; of the page are lines
+MOSTLY, ENTIRELY, CROWDED = 0.8, 0.95, 0.5  # of a piece's area; of the page are lines
 TALL, REACHING = 1.45, 0.5  # usual heights: what may be two digits, one below the other, and how far each reaches
 STRONGER = 1.4  # times the usual line: what is as strong was written
 BLOT, SOLID, LARGER = 4.0, 0.5, 1.6  # times a stroke's width; of a blot's area; times the usual height
@@ -72,7 +72,7 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
 
 
 def remains(pieces: Pieces, rules: Sequence[Rule], strength: Array) -> Array:
-    """Return which pieces (n,) are what is left of printed lines: they lie on them, and are not far stronger.
+    """Return which pieces (n,) are what is left of printed lines: they lie on them, and are no stronger or wholly on them.
 
     Where lines are so close that digits between them do as well, nothing is. strength: (h, w), lines included.
     """
@@ -86,7 +86,8 @@ def remains(pieces: Pieces, rules: Sequence[Rule], strength: Array) -> Array:
     counts = np.bincount(of, band.reshape(-1)[inked], minlength=len(pieces) + 1)[1:]
     mean = np.bincount(of, strength.reshape(-1)[inked], minlength=len(pieces) + 1)[1:] / pieces.area
     usual = float(np.median([rule.strength for rule in rules]))
-    return np.asarray((counts >= MOSTLY * pieces.area) & (mean < STRONGER * usual))
+    printed = (counts >= MOSTLY * pieces.area) & (mean < STRONGER * usual)
+    return np.asarray(printed | (counts >= ENTIRELY * pieces.area))
 
 
 def blots(pieces: Pieces, stroke: float) -> Array:
