@@ -35,25 +35,29 @@ def cuts_of(ink: Array) -> list[Cut]:
     columns = max(8, min(240, round(width * ROWS / height)))
     small = cv2.resize(ink, (columns, ROWS), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     small = small**3  # where two strokes lie side by side, ink is a little weaker between them
-    down, from_above = _paths(small)
-    up, from_below = _paths(small[::-1])
+    (down, up), (from_above, from_below) = _paths(np.stack([small, small[::-1]]))
     up, from_below = up[::-1], from_below[::-1]
-    found: list[tuple[float, tuple[int, ...]]] = []
-    for level in (round(share * ROWS) for share in LEVELS):
-        through = down[level] + up[level] - small[level]
-        found += [(float(through[x]), _path(level, x, from_above, from_below)) for x in _minima(through, columns)]
+    through = down + up - small
+    places = [
+        (level, x) for level in (round(share * ROWS) for share in LEVELS) for x in _minima(through[level], columns)
+    ]
+    if not places:
+        return []
+    levels, starts = np.array(places).T
+    costs, paths = through[levels, starts], _traced(levels, starts, from_above, from_below)
     most = MOST_CUTS + round(CUTS_A_HEIGHT * width / height)
-    chosen: list[tuple[float, tuple[int, ...]]] = []
-    for cost, path in sorted(found):
-        if all(np.abs(np.subtract(path, other)).mean() >= APART for _, other in chosen):
-            chosen.append((cost, path))
-        if len(chosen) == most:
-            break
-    chosen.sort(key=lambda each: float(np.mean(each[1])))
+    chosen: list[int] = []
+    for which in np.lexsort((*paths.T[::-1], costs)).tolist():
+        if len(chosen) < most and (np.abs(paths[chosen] - paths[which]).mean(axis=1) >= APART).all():
+            chosen.append(which)
+    chosen.sort(key=lambda which: float(paths[which].mean()))
     rows = (np.arange(height) + 0.5) * ROWS / height - 0.5
     return [
-        Cut(np.rint((np.interp(rows, np.arange(ROWS), path) + 0.5) * width / columns).astype(np.int32), cost / ROWS)
-        for cost, path in chosen
+        Cut(
+            np.rint((np.interp(rows, np.arange(ROWS), paths[which]) + 0.5) * width / columns).astype(np.int32),
+            float(costs[which]) / ROWS,
+        )
+        for which in chosen
     ]
 
 
@@ -67,24 +71,30 @@ def _minima(values: Array, columns: int) -> list[int]:
 
 
 def _paths(cost: Array) -> tuple[Array, Array]:
-    """Return the cheapest cost from the top to each pixel, that pixel included, and the step taken: -1, 0 or 1."""
+    """Return the cheapest cost from the top of pictures (n, h, w) to each pixel, included, and the step: -1, 0 or 1."""
     total = cost.copy()
     steps = np.zeros(cost.shape, np.int8)
-    padded = np.full(cost.shape[1] + 2, np.inf, np.float32)
-    for row in range(1, len(cost)):
-        padded[1:-1] = total[row - 1]
-        options = np.stack([padded[1:-1], padded[:-2] + SIDEWAYS, padded[2:] + SIDEWAYS])
-        which = options.argmin(axis=0)
-        total[row] += np.take_along_axis(options, which[None], 0)[0]
-        steps[row] = np.array([0, -1, 1], np.int8)[which]
+    padded = np.full((len(cost), cost.shape[2] + 2), np.inf, np.float32)
+    for row in range(1, cost.shape[1]):
+        straight = total[:, row - 1]
+        padded[:, 1:-1] = straight + np.float32(SIDEWAYS)
+        left, right = padded[:, :-2], padded[:, 2:]
+        aside = np.minimum(left, right)
+        total[:, row] += np.minimum(straight, aside)
+        steps[:, row] = np.where(straight <= aside, 0, np.where(left <= right, -1, 1))
     return total, steps
 
 
-def _path(level: int, x: int, from_above: Array, from_below: Array) -> tuple[int, ...]:
-    path = [0] * len(from_above)
-    path[level] = x
-    for row in range(level, 0, -1):
-        path[row - 1] = path[row] + int(from_above[row, path[row]])
-    for row in range(level, len(path) - 1):
-        path[row + 1] = path[row] + int(from_below[row, path[row]])
-    return tuple(path)
+def _traced(levels: Array, starts: Array, from_above: Array, from_below: Array) -> Array:
+    """Return the paths (n, rows) that pass through columns at levels, both (n,): by the steps from above and below."""
+    rows = len(from_above)
+    paths = np.zeros((len(levels), rows), np.int64)
+    each = np.arange(len(levels))
+    paths[each, levels] = starts
+    for row in range(rows - 1, 0, -1):
+        above = row <= levels
+        paths[above, row - 1] = paths[above, row] + from_above[row, paths[above, row]]
+    for row in range(rows - 1):
+        below = row >= levels
+        paths[below, row + 1] = paths[below, row] + from_below[row, paths[below, row]]
+    return paths

@@ -72,7 +72,7 @@ def at_edges(pieces: Pieces, inside: Array) -> Array:
 
 
 def remains(pieces: Pieces, rules: Sequence[Rule], strength: Array) -> Array:
-    """Return which pieces (n,) are what is left of printed lines: they lie on them, and are no stronger or wholly on them.
+    """Return which pieces (n,) are what is left of printed lines: they lie on them, wholly or without being stronger.
 
     Where lines are so close that digits between them do as well, nothing is. strength: (h, w), lines included.
     """
