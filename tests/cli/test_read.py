@@ -238,7 +238,18 @@ def test_files_that_cannot_be(run: Run, page: Path, options: list[str], error: s
 
 
 def test_csv_with_crops(run: Run, page: Path, pictures: Path, tmp_path: Path) -> None:
-    done = run("read", "page.png", "pictures/notes.txt", "pictures", "--csv", "out.csv", "--crops", "crops")
+    done = run(
+        "read",
+        "page.png",
+        "pictures/notes.txt",
+        "pictures",
+        "--csv",
+        "out.csv",
+        "--crops",
+        "crops",
+        "--error-rate",
+        "0.05",
+    )
     assert (done.returncode, done.stdout) == (1, "out.csv: 3 pictures, 9 digits, of which 0 to review\n")
     assert done.stderr.startswith("error: reading pictures/notes.txt: ")
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
@@ -261,7 +272,7 @@ def test_a_page_on_its_side_is_shown_upright(run: Run, tmp_path: Path) -> None:
     assert (found["text"], found["turned"], found["size"]) == ("20457\n38624", 3, [560, 300])
     boxes = [digit["box"] for line in found["lines"] for digit in line["digits"]]
     assert all(height > width for _, _, width, height in boxes)
-    assert run("read", "side.png", "--csv", "out.csv", "--crops", "crops").returncode == 0
+    assert run("read", "side.png", "--csv", "out.csv", "--crops", "crops", "--error-rate", "0.05").returncode == 0
     crops = [digits.read_picture(path) for path in sorted((tmp_path / "crops").iterdir())]
     assert len(crops) == 10
     as_it_lies = json.loads(run("read", "side.png", "--json", "--no-turn").stdout)
@@ -277,7 +288,7 @@ def test_parquet(run: Run, page: Path, tmp_path: Path) -> None:
 
 
 def test_report(run: Run, page: Path, tmp_path: Path) -> None:
-    done = run("read", "page.png", "--report", "out.html")
+    done = run("read", "page.png", "--report", "out.html", "--error-rate", "0.05")
     assert (done.returncode, done.stdout) == (0, "out.html: 1 picture, 7 digits, of which 0 to review\n")
     text = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "<title>Digits read: page.png</title>" in text

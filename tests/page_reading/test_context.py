@@ -69,7 +69,7 @@ def test_a_sign_that_was_cut_is_one_mark(judge: Judge) -> None:
 
 
 def test_a_row_is_judged_by_what_else_the_page_holds(judge: Judge) -> None:
-    unsure = row(judge, [0.75, 0.75], mark=0.15, none=0.001)
+    unsure = row(judge, [0.85, 0.85], mark=0.15, none=0.001)
     letters = [replace(row(judge, [0.5] * 5, top=100 * at), digits=()) for at in (1, 2, 3)]
     alone = believed([unsure, row(judge, [0.9], top=100)], judge)[0]
     assert len(alone.digits) == 2
@@ -85,3 +85,14 @@ def test_unsure_digits_beside_a_letter_are_refused(judge: Judge) -> None:
 
     assert beside_a_letter(0.98) == 2
     assert beside_a_letter(0.6) == 0
+
+
+def test_letters_of_an_alphabet_like_digits_are_refused(judge: Judge) -> None:
+    """Each might be a digit; so many that are so unsure are none."""
+
+    def kept(none: float) -> int:
+        lines = [row(judge, [0.9] * 8, top=100 * at, none=none) for at in range(4)]
+        return sum(len(reading.digits) for reading in believed(lines, judge))
+
+    assert kept(0.0001) == 32
+    assert kept(0.1) == 0

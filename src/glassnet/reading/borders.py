@@ -114,8 +114,8 @@ class Weights:
 
 
 # The network of digits has never seen half a digit with the other half beside it: of what was cut it knows little.
-CUT = Weights(own=0.62, seen=0.55, own_none=0.1, seen_none=2.4, none=-2.2)
-WHOLE = Weights(own=0.96, seen=0.24, own_none=0.18, seen_none=0.95, none=-1.1)
+CUT = Weights(own=0.32, seen=0.69, own_none=0.1, seen_none=1.23, none=-2.75)
+WHOLE = Weights(own=1.375, seen=0.19, own_none=0.18, seen_none=0.95, none=-0.96)
 LEAST = 1e-5
 
 

@@ -16,23 +16,24 @@ from glassnet.reading.scores import Judge
 
 WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 # How much speaks for a piece of ink having rightly been cut into digits: so many times the mean logarithm of their
-# probabilities, and of that of marks, as seen around; so many times the logarithm of how many other digits the row has,
-# and one, and of how many clear ones the page has, and one; and how far the row's height is off that of most digits.
-# Fitted to pieces on pages of training digits, as is what it must reach.
-DIGITS, MARKS, COMPANY, CLEAR_ONES, HEIGHT = 2.7, -1.0, 0.86, 0.7, -9.5
-RIGHTLY_CUT, CLEAR = 3.9, 0.9
+# probabilities, and of that of marks, as seen around; so many times the logarithm of how many other clear digits the
+# page has, and one, and of how many marks that are no digits, and one; and how far the row's height is off that of most
+# digits. Fitted to pieces on pages of training digits and real pictures, as is what it must reach.
+DIGITS, MARKS, CLEAR_ONES, ODD_ONES, HEIGHT = 1.97, -0.69, 0.93, -1.81, -2.86
+RIGHTLY_CUT, CLEAR = 3.0, 0.9
 LEAST = 1e-4  # probability
-WORD = 3.0  # how sure digits must be, in logarithms of odds, were all marks beside them none
+WORD = 2.4  # how sure digits must be, in logarithms of odds, were all marks beside them none
 # How much speaks for what is read in a row being digits: so many times the mean logarithms of their odds, of the odds
-# of their being marks as seen around, and of how likely they are none as seen by themselves; of how far the row's
-# height is off that of most digits; and of how many marks the page has that are no digits, and one: print and
-# photographs have many. Fitted to rows of pages of training digits and of real pictures, as is what it must reach.
-SURE, MARKED, NONES, SIZE, REFUSED = 0.5, -0.45, -0.75, -3.0, -0.4
-LIKELY_ROW, SUREST = 6.2, 7.0
+# of their being marks as seen around, and of how likely they are none as seen by themselves; and of how many marks the
+# page has that are no digits, and one: print and photographs have many. Fitted to rows of the same pages, as is what it
+# must reach.
+SURE, MARKED, NONES, REFUSED = 1.32, -0.34, -0.35, -1.2
+LIKELY_ROW, SUREST = 4.6, 7.0
 LEAST_PROBABILITY = 0.5  # of a digit that is read
-LIKELY_NONE = 0.45  # probability
+LIKELY_NONE = 0.56  # probability
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
 TEXT_MARKS = 24
+UNLIKE_DIGITS = 9.0  # logarithms: of the odds of many digits, and of how unlikely they are none by themselves
 SURE_IN_TEXT = 0.97
 
 
@@ -45,9 +46,18 @@ def believed(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     none = sum(_none(digit, judge) > LIKELY_NONE for reading in checked for digit in reading.digits)
     digits = sum(len(reading.digits) for reading in checked) - none
     others = sum(len(_large(reading)) for reading in checked) + none
-    if digits + others >= TEXT_MARKS and others > TEXT_SHARE * (digits + others):
+    if digits + others >= TEXT_MARKS and (others > TEXT_SHARE * (digits + others) or _like_text(checked, judge)):
         checked = [_only_sure(reading, judge) for reading in checked]
     return checked
+
+
+def _like_text(readings: Sequence[Reading], judge: Judge) -> bool:
+    """Return whether a page's many digits are together so unsure that they are letters, of an alphabet like digits."""
+    digits = [digit for reading in readings for digit in _likely(reading, judge)]
+    if judge.none_column is None or len(digits) < TEXT_MARKS:
+        return False
+    none = np.array([digit.none for digit in digits])
+    return _surely(digits, judge) - float(np.log(none + LEAST).mean()) < UNLIKE_DIGITS
 
 
 @dataclass(frozen=True)
@@ -62,9 +72,7 @@ class Tally:
 def tally_of(readings: Sequence[Reading], judge: Judge) -> Tally:
     """Return what came of a page."""
     digits = [digit for reading in readings for digit in _likely(reading, judge)]
-    return Tally(
-        len(digits), _surely(digits, judge) * len(digits) if digits else 0.0, sum(len(_large(r)) for r in readings)
-    )
+    return Tally(len(digits), _surely(digits, judge) * len(digits) if digits else 0.0, _refused(readings))
 
 
 def _refuse(reading: Reading, refused: Sequence[Candidate]) -> Reading:
@@ -77,13 +85,16 @@ def _refuse(reading: Reading, refused: Sequence[Candidate]) -> Reading:
 def _without_hatching(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     """Refuse the digits of pieces that were hardly cut rightly: zigzags and letters that look like digits in a row."""
     clear = sum(_best(digit, judge) > CLEAR for reading in readings for digit in reading.digits)
-    usual = _usual_height(readings)
-    return [_refuse(reading, _hatching(reading, usual, clear, judge)) for reading in readings]
+    usual, odd = _usual_height(readings), _refused(readings)
+    return [_refuse(reading, _hatching(reading, usual, clear, odd, judge)) for reading in readings]
 
 
-def _hatching(reading: Reading, usual: float, clear: int, judge: Judge) -> list[Candidate]:
-    """Return the digits of a row to refuse. usual: the height of digits on the page; clear: of how many it is sure."""
-    off = _off(reading, usual)
+def _hatching(reading: Reading, usual: float, clear: int, odd: int, judge: Judge) -> list[Candidate]:
+    """Return the digits of a row to refuse.
+
+    usual: the height of digits on the page; clear: of how many it is sure; odd: how many marks it has that are none.
+    """
+    off = abs(float(np.log(reading.row.height / usual)))
     refused: list[Candidate] = []
     pieces: dict[int, list[Candidate]] = {}
     for candidate in reading.digits:
@@ -94,17 +105,12 @@ def _hatching(reading: Reading, usual: float, clear: int, judge: Judge) -> list[
     for digits in pieces.values():
         own = np.array([_best(digit, judge) for digit in digits])
         mark = np.array([digit.mark for digit in digits])
-        company, others = len(reading.digits) - len(digits), clear - np.count_nonzero(own > CLEAR)
+        others = clear - np.count_nonzero(own > CLEAR)
         speaks = DIGITS * np.log(np.maximum(own, LEAST)).mean() + MARKS * np.log(np.maximum(mark, LEAST)).mean()
-        speaks += COMPANY * np.log1p(company) + CLEAR_ONES * np.log1p(others) + HEIGHT * off
+        speaks += CLEAR_ONES * np.log1p(others) + ODD_ONES * np.log1p(odd) + HEIGHT * off
         if speaks < RIGHTLY_CUT:
             refused += [digit for digit in digits if digit not in refused]
     return refused
-
-
-def _off(reading: Reading, usual: float) -> float:
-    """Return how far a row's height is off that of the page's digits, in logarithms."""
-    return abs(float(np.log(reading.row.height / usual)))
 
 
 def _best(digit: Candidate, judge: Judge) -> float:
@@ -116,6 +122,11 @@ def _usual_height(readings: Sequence[Reading]) -> float:
     """Return the height of most digits; 1 where there are none."""
     heights = [reading.row.height for reading in readings for _ in reading.digits]
     return float(np.median(heights)) if heights else 1.0
+
+
+def _refused(readings: Sequence[Reading]) -> int:
+    """Return how many marks of a page are no digits."""
+    return sum(len(_large(reading)) for reading in readings)
 
 
 def _large(reading: Reading) -> list[Candidate]:
@@ -154,26 +165,22 @@ def _without_words(reading: Reading, judge: Judge) -> Reading:
 
 def _without_unlikely_rows(readings: Sequence[Reading], judge: Judge) -> list[Reading]:
     """Refuse the digits of rows that are little like rows of digits: of words, of a drawing's strokes."""
-    usual, refused = _usual_height(readings), sum(len(_large(reading)) for reading in readings)
+    refused = _refused(readings)
     return [
-        _refuse(reading, reading.digits) if _belief(reading, usual, refused, judge) < LIKELY_ROW else reading
+        _refuse(reading, reading.digits) if _belief(reading, refused, judge) < LIKELY_ROW else reading
         for reading in readings
     ]
 
 
-def _belief(reading: Reading, usual: float, refused: int, judge: Judge) -> float:
-    """Return how much speaks for a row being one of digits.
-
-    usual: the height of the page's digits; refused: how many marks it has that are none.
-    """
+def _belief(reading: Reading, refused: int, judge: Judge) -> float:
+    """Return how much speaks for a row being one of digits. refused: how many marks its page has that are none."""
     digits = _likely(reading, judge)
     if not digits:
         return float("inf")
     mark, none = (np.array(each) for each in zip(*((digit.mark, digit.none) for digit in digits), strict=True))
     odds = float(np.log((mark + LEAST) / (1 - mark + LEAST)).mean())
-    off = _off(reading, usual)
     marks = MARKED * odds + NONES * np.log(none + LEAST).mean() + REFUSED * np.log1p(refused)
-    return float(SURE * _surely(digits, judge) + marks + SIZE * off)
+    return float(SURE * _surely(digits, judge) + marks)
 
 
 def _likely(reading: Reading, judge: Judge) -> list[Candidate]:
