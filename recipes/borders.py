@@ -3,8 +3,8 @@
 Numbers are written by the page maker with MNIST's training digits, some with the project's own, many of whose digits
 touch, with letters and other marks among them; which pixel is of which digit is known. The reader's own steps cut them
 up. The candidate that has more of a digit's pixels and less of others than any, and those nearly as good, are whole
-digits; one that lacks some or has more is a part, what is no digit a mark; what lies between is left out. Three
-quarters of an hour on two cores, with 8 GB of memory.
+digits; one that lacks some or has more is a part, what is no digit a mark; what lies between is left out. An hour
+on two cores, with 8 GB of memory.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ from glassnet.reading.borders import (
     weighed,
 )
 from glassnet.reading.elements import Element
+from glassnet.reading.lattice import Plan, is_cut
+from glassnet.reading.rows import Row
 from glassnet.reading.scores import Judge, judge_of
 
 HEIGHT = 2 * TALL
@@ -119,3 +121,22 @@ def test_a_network_without_none_stays_as_it_is() -> None:
     judge = Judge(judge_of(None).network, ("one", "two"))
     own = np.array([[0.2, 0.8]], np.float32)
     assert weighed(own, of_labels(LABELS, part=0.9), np.array([True]), judge) is own
+
+
+def test_a_piece_that_could_be_cut_may_be_whole_however_many_slices_it_has() -> None:
+    def plan(wide: int) -> Plan:
+        """Return a piece as high as the row, in 20 slices."""
+        edges = np.linspace(0, wide, 21).astype(int).tolist()
+        costs = [None, *[0.1] * 19, None]
+        slices = tuple(
+            Element(left, 0, right, 40, 100, 0, before, after)
+            for left, right, before, after in zip(edges, edges[1:], costs, costs[1:], strict=False)
+        )
+        return Plan(Row([0], 40.0, 0, 40), slices, (False,) * 20, {0: ([*range(20)], np.zeros((40, wide)))}, {})
+
+    assert plan(60).ranges().count((0, 19)) == 1
+    assert (0, 19) not in plan(200).ranges()
+    slices = plan(60).elements
+    assert not is_cut(slices)
+    assert is_cut(slices[1:])
+    assert is_cut(slices[:-1])
