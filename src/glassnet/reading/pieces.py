@@ -95,8 +95,9 @@ def mended(pieces: Pieces, usual: float) -> Pieces:
     for piece in np.flatnonzero(low).tolist():
         beside = (left <= right[piece] + near) & (right >= left[piece] - near)
         beside &= (top <= bottom[piece] + near) & (bottom >= top[piece] - near)
-        together = np.isin(number, number[beside])
-        number[together] = number[together].min()
+        together = np.zeros(len(pieces), bool)  # by their numbers
+        together[number[beside]] = True
+        number[together[number]] = np.argmax(together)
     table = np.arange(len(pieces) + 1)
     boxes = [each.copy() for each in (pieces.left, pieces.top, pieces.width, pieces.height, pieces.area)]
     for first in np.unique(number[low]).tolist():
