@@ -112,12 +112,14 @@ def test_an_unknown_model(run: Run, command: list[str]) -> None:
     assert "digits" in done.stderr.splitlines()[-1]
 
 
-def test_a_full_disk(run: Run, pictures: Path, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk(pictures: Path, environment: dict[str, str], unbuffered: str) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
+    buffered = {**environment, "PYTHONUNBUFFERED": unbuffered}  # Python writes at once, or when the command has ended
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [COMMAND, "read", pictures], stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
+            [COMMAND, "read", pictures], stdout=full, stderr=subprocess.PIPE, text=True, env=buffered, check=False
         )
     assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
 

@@ -10,7 +10,7 @@ import typer
 
 import glassnet
 from glassnet.cli import bench, convert, evaluate, explain, inspect, ladder, plot, read, train, tune
-from glassnet.cli.errors import NOBODY_READS, ExitCodes, complain
+from glassnet.cli.errors import BAD_INPUT, NOBODY_READS, ExitCodes, complain
 
 app = typer.Typer(
     cls=ExitCodes,
@@ -58,16 +58,20 @@ def main() -> NoReturn:
     """Run the command line; the process ends with one of the exit codes listed in ``glassnet.cli.errors``."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    unwritten = False
     try:
         code = typer.main.get_command(app).main(prog_name="glassnet", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         code = NOBODY_READS
+    except OSError as error:  # what was printed did not all fit on the disk
+        complain(error.strerror or str(error))
+        code, unwritten = BAD_INPUT, True
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path} --help shows what it takes" if context else ""
         complain(error.format_message().rstrip("."), hint=hint)
         code = error.exit_code
-    if code == NOBODY_READS:  # Python flushes once more when it ends, and must not find the broken pipe again
+    if unwritten or code == NOBODY_READS:  # Python flushes once more when it ends, and must not fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
