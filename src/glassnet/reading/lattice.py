@@ -144,8 +144,7 @@ class _Page:
 
     def prepared(self, elements: Sequence[Element], first: int, last: int) -> Array | None:
         """Return the ink of the elements numbered first to last as MNIST has digits."""
-        left, top = min(each.left for each in elements), min(each.top for each in elements)
-        right, bottom = max(each.right for each in elements), max(each.bottom for each in elements)
+        left, top, right, bottom = box_of(elements)
         where = np.s_[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1]
         numbers = self.numbers[where]
         return cut_out(self.strength[where], (numbers >= first) & (numbers <= last))
@@ -369,10 +368,10 @@ def _cheapest(plan: Plan, judge: Judge) -> Reading:
 def _refused_whole(plan: Plan, low: int, high: int) -> tuple[Candidate, float]:
     """Return a sliced piece as a mark that is no digit, and what that costs."""
     whole = plan.elements[low : high + 1]
-    wide = max(part.right for part in whole) - min(part.left for part in whole)
+    left, _, right, _ = box_of(whole)
     judged = plan.judged.get((low, high)) or _unjudged(whole)
     refused = Candidate(whole, judged.prepared, judged.probabilities, refused=True)
-    return refused, LEFT_OUT * max(1.0, wide / (0.75 * max(plan.row.height, 1)))
+    return refused, LEFT_OUT * max(1.0, (right - left) / (0.75 * max(plan.row.height, 1)))
 
 
 def _unjudged(elements: tuple[Element, ...]) -> Candidate:
