@@ -32,7 +32,7 @@ from glassnet.digits.pages.writing import Baseline, Writer
 from glassnet.network import Input
 from glassnet.reading.borders import LABELS, WINDOW
 from glassnet.reading.inking import Ink
-from glassnet.reading.lattice import box_of, plans_of
+from glassnet.reading.lattice import box_of, lattice_of
 from glassnet.reading.pieces import pieces_of
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.scores import judge_of
@@ -124,15 +124,15 @@ def examples(seed: int, sheet: int, digits: Digits) -> tuple[Array, Array]:
     strength, pieces = ink.strength, pieces_of(ink)
     owner = np.where(pieces.labels > 0, owner, 0)
     area = np.bincount(owner.reshape(-1), minlength=len(labels))
-    numbers, plans = plans_of(strength, pieces, rows_of(pieces, usual_height(pieces)), judge_of(None))
+    lattice = lattice_of(strength, pieces, rows_of(pieces, usual_height(pieces)), judge_of(None))
     windows: list[Array] = []
     numbers_of: list[int] = []
     shares: list[float] = []
-    for plan in plans:
-        strip = plan.strip(strength, numbers)
+    for plan in lattice.plans:
+        strip = lattice.strip(plan)
         for first, last in plan.ranges():
             box = left, top, right, bottom = box_of(plan.elements[first : last + 1])
-            here = numbers[top:bottom, left:right]
+            here = lattice.numbers[top:bottom, left:right]
             inside = (here >= plan.start + first) & (here <= plan.start + last)
             counts = np.bincount(owner[top:bottom, left:right][inside], minlength=len(area))
             share = counts / (area + counts.sum() - counts)

@@ -8,6 +8,7 @@ network's own probabilities.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,51 +86,38 @@ class Reading:
 
 def read_rows(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> list[Reading]:
     """Return the likeliest reading of each row."""
+    lattice = lattice_of(strength, pieces, rows, judge)
+    _judge(lattice, judge)
+    return [_cheapest(plan, judge) for plan in lattice.plans]
+
+
+def lattice_of(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> Lattice:
+    """Return what the rows of a page may be read from, not judged yet."""
     singles = _judged_pieces(strength, pieces, rows, judge)
-    page, plans = _plans(strength, pieces, rows, singles, judge)
-    _judge(page, plans, singles, judge)
-    return [_cheapest(plan, judge) for plan in plans]
-
-
-def plans_of(strength: Array, pieces: Pieces, rows: Sequence[Row], judge: Judge) -> tuple[Array, list[Plan]]:
-    """Return the numbers of the elements, (h, w), and what each row may be read from, not judged yet."""
-    page, plans = _plans(strength, pieces, rows, _judged_pieces(strength, pieces, rows, judge), judge)
-    return page.numbers, plans
-
-
-def _plans(
-    strength: Array, pieces: Pieces, rows: Sequence[Row], singles: dict[int, Candidate], judge: Judge
-) -> tuple[_Page, list[Plan]]:
-    page = _Page(strength, np.zeros(strength.shape, np.int32))
     letters = _letters(rows, pieces, singles, judge)
-    plans = [_plan(page, pieces, row, singles, judge, letters) for row in rows]
-    _number(page, pieces, plans)
-    return page, plans
+    plans = [_plan(strength, pieces, row, singles, judge, letters) for row in rows]
+    return Lattice(strength, _numbered(pieces, plans), singles, plans)
 
 
-def _judge(page: _Page, plans: Sequence[Plan], singles: dict[int, Candidate], judge: Judge) -> None:
+def _judge(lattice: Lattice, judge: Judge) -> None:
     """Judge every run of elements that could be a digit by both networks."""
-    waiting: list[tuple[int, int, int, Array]] = []
+    waiting: list[tuple[Plan, int, int, Array]] = []
     windows: list[Array] = []
-    for number, plan in enumerate(plans):
-        strip = plan.strip(page.strength, page.numbers)
+    for plan in lattice.plans:
+        strip = lattice.strip(plan)
         for first, last in plan.ranges():
-            prepared = _known(plan, first, last, singles)
-            if prepared is None:
-                prepared = page.prepared(plan.elements[first : last + 1], plan.start + first, plan.start + last)
+            prepared = lattice.prepared(plan, first, last)
             if prepared is not None:
-                waiting.append((number, first, last, prepared))
+                waiting.append((plan, first, last, prepared))
                 windows.append(strip.window(first, last, box_of(plan.elements[first : last + 1])))
-    pictures = stacked([each[3] for each in waiting])
-    alone = judge(pictures)
+    alone = judge(stacked([each[3] for each in waiting]))
     seen = seen_around(np.array(windows, np.uint8).reshape(-1, WINDOW))
-    cut = [is_cut(plans[number].elements[first : last + 1]) for number, first, last, _ in waiting]
+    cut = [is_cut(plan.elements[first : last + 1]) for plan, first, last, _ in waiting]
     probabilities = weighed(alone, seen, np.array(cut, bool), judge)
     marks = seen[:, LABELS.index("mark")].tolist()
     nones = [0.0] * len(waiting) if judge.none_column is None else alone[:, judge.none_column].tolist()
-    for (number, first, last, prepared), answer, mark, none in zip(waiting, probabilities, marks, nones, strict=True):
-        elements = plans[number].elements[first : last + 1]
-        plans[number].judged[first, last] = Candidate(elements, prepared, answer, mark, none)
+    for (plan, first, last, prepared), answer, mark, none in zip(waiting, probabilities, marks, nones, strict=True):
+        plan.judged[first, last] = Candidate(plan.elements[first : last + 1], prepared, answer, mark, none)
 
 
 def is_cut(elements: Sequence[Element]) -> bool:
@@ -137,17 +125,33 @@ def is_cut(elements: Sequence[Element]) -> bool:
     return elements[0].before is not None or elements[-1].after is not None
 
 
-@dataclass(eq=False)
-class _Page:
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """What the rows of a page may be read from.
+
+    strength: (h, w). numbers: (h, w), of which element each pixel is, 0 of none. singles: pieces judged as a whole.
+    """
+
     strength: Array
     numbers: Array
+    singles: dict[int, Candidate]
+    plans: list[Plan]
 
-    def prepared(self, elements: Sequence[Element], first: int, last: int) -> Array | None:
-        """Return the ink of the elements numbered first to last as MNIST has digits."""
+    def strip(self, plan: Plan) -> Strip:
+        """Return a row's ink in cells."""
+        return Strip(self.strength, self.numbers, plan.elements, plan.start, plan.row.height)
+
+    def prepared(self, plan: Plan, first: int, last: int) -> Array | None:
+        """Return the ink of a run of elements as MNIST has digits."""
+        elements = plan.elements[first : last + 1]
+        piece = elements[0].piece
+        whole = elements[0].whole and first == last
+        if piece in self.singles and (whole or plan.uncut.get(piece) == (first, last)):
+            return self.singles[piece].prepared
         left, top, right, bottom = box_of(elements)
         where = np.s_[max(0, top - 1) : bottom + 1, max(0, left - 1) : right + 1]
         numbers = self.numbers[where]
-        return cut_out(self.strength[where], (numbers >= first) & (numbers <= last))
+        return cut_out(self.strength[where], (numbers >= plan.start + first) & (numbers <= plan.start + last))
 
 
 def cut_out(strength: Array, mask: Array) -> Array | None:
@@ -169,7 +173,11 @@ _AROUND = np.ones((3, 3), np.uint8)
 
 @dataclass(eq=False)
 class Plan:
-    """What a row is read from. start: the number of its first element. pixels: of pieces that are sliced."""
+    """What a row is read from.
+
+    slices: of a piece that could be cut, the places of its slices among the elements, and of which slice each of its
+    pixels is. start: the number of the first element.
+    """
 
     row: Row
     elements: tuple[Element, ...]
@@ -178,14 +186,18 @@ class Plan:
     judged: dict[tuple[int, int], Candidate]
     start: int = 1
 
-    def strip(self, strength: Array, numbers: Array) -> Strip:
-        """Return the row's ink in cells. strength, numbers: (h, w) of the page."""
-        return Strip(strength, numbers, self.elements, self.start, self.row.height)
+    @functools.cached_property
+    def uncut(self) -> dict[int, tuple[int, int]]:
+        """Of the pieces that could be cut, the first and the last slice, where nothing stands between them."""
+        ends = {piece: (min(places), max(places)) for piece, (places, _) in self.slices.items()}
+        return {
+            piece: (first, last) for piece, (first, last) in ends.items() if last - first < len(self.slices[piece][0])
+        }
 
     def ranges(self) -> list[tuple[int, int]]:
         """Return which runs of elements could be a digit."""
         height = self.row.height
-        found = [(min(places), max(places)) for places, _ in self.slices.values() if self._whole(places)]
+        found = [run for run in self.uncut.values() if self._may_be_one(*run)]
         wholes = set(found)
         for first, begin in enumerate(self.elements):
             left, right, top, bottom = begin.left, begin.right, begin.top, begin.bottom
@@ -211,13 +223,13 @@ class Plan:
                     found.append((first, last))
         return found
 
-    def _whole(self, places: Sequence[int]) -> bool:
-        """Return whether a piece that could be cut, its slices at these places, may be one digit."""
-        first, last = min(places), max(places)
+    def _may_be_one(self, first: int, last: int) -> bool:
+        """Return whether a piece that could be cut may be one digit."""
         left, top, right, bottom = box_of(self.elements[first : last + 1])
         high = bottom - top
-        wide = (right - left) / max(self.row.height, high)
-        return last - first + 1 == len(places) and wide <= WIDEST_PIECE and high >= max(SMALL * self.row.height, LOWEST)
+        return right - left <= WIDEST_PIECE * max(self.row.height, high) and high >= max(
+            SMALL * self.row.height, LOWEST
+        )
 
     def _belongs(self, first: int, last: int) -> bool:
         """Return whether a sure digit may have the other as a lost part: a small one, right above or beside it."""
@@ -276,7 +288,7 @@ def _letters(rows: Sequence[Row], pieces: Pieces, singles: dict[int, Candidate],
 
 
 def _plan(
-    page: _Page, pieces: Pieces, row: Row, singles: dict[int, Candidate], judge: Judge, letters: set[int]
+    strength: Array, pieces: Pieces, row: Row, singles: dict[int, Candidate], judge: Judge, letters: set[int]
 ) -> Plan:
     elements: list[tuple[Element, bool, int]] = []
     slices: dict[int, Array] = {}
@@ -291,7 +303,7 @@ def _plan(
             elements.append((whole, sure and whole.height > 0.55 * row.height, 0))
             continue
         where = np.s_[whole.top : whole.bottom, whole.left : whole.right]
-        ink = np.where(pieces.labels[where] == piece + 1, page.strength[where], 0)
+        ink = np.where(pieces.labels[where] == piece + 1, strength[where], 0)
         parts, numbers = slices_of(pieces, piece, cuts_of(ink))
         slices[piece] = numbers
         elements += [(part, False, number) for number, part in enumerate(parts)]
@@ -309,8 +321,8 @@ def _plan(
     )
 
 
-def _number(page: _Page, pieces: Pieces, plans: Sequence[Plan]) -> None:
-    """Number the elements of all rows, and their pixels."""
+def _numbered(pieces: Pieces, plans: Sequence[Plan]) -> Array:
+    """Number the elements of all rows; return of which one each pixel is: (h, w)."""
     table = np.zeros(len(pieces) + 1, np.int32)
     start = 1
     for plan in plans:
@@ -319,20 +331,14 @@ def _number(page: _Page, pieces: Pieces, plans: Sequence[Plan]) -> None:
             if element.piece not in plan.slices:
                 table[element.piece + 1] = start + place
         start += len(plan.elements)
-    np.take(table, pieces.labels, out=page.numbers, mode="clip")
+    numbers = np.take(table, pieces.labels, mode="clip")
     for plan in plans:
-        for piece, (places, numbers) in plan.slices.items():
+        for piece, (places, parts) in plan.slices.items():
             whole = whole_element(pieces, piece)
-            part = page.numbers[whole.top : whole.bottom, whole.left : whole.right]
-            own = np.array([*places, -1], np.int32)[numbers]  # -1, outside of the piece, is the last
+            part = numbers[whole.top : whole.bottom, whole.left : whole.right]
+            own = np.array([*places, -1], np.int32)[parts]  # -1, outside of the piece, is the last
             part[own >= 0] = own[own >= 0] + plan.start
-
-
-def _known(plan: Plan, first: int, last: int, singles: dict[int, Candidate]) -> Array | None:
-    element = plan.elements[first]
-    if first == last and element.whole and element.piece in singles:
-        return singles[element.piece].prepared
-    return None
+    return numbers
 
 
 def _cheapest(plan: Plan, judge: Judge) -> Reading:
@@ -343,10 +349,8 @@ def _cheapest(plan: Plan, judge: Judge) -> Reading:
     ending: dict[int, list[tuple[int, Candidate, float]]] = {}
     for (first, last), candidate in plan.judged.items():
         ending.setdefault(last, []).append((first, candidate, _digit_cost(plan, first, last, candidate, judge)))
-    for places, _ in plan.slices.values():
-        low, high = min(places), max(places)
-        if high - low + 1 == len(places):
-            ending.setdefault(high, []).append((low, *_refused_whole(plan, low, high)))
+    for low, high in plan.uncut.values():
+        ending.setdefault(high, []).append((low, *_refused_whole(plan, low, high)))
     for last, element in enumerate(plan.elements):
         options: list[tuple[float, int, Candidate | None]] = [(cost[last] + _left_out_cost(plan, element), last, None)]
         options += [(cost[first] + price, first, candidate) for first, candidate, price in ending.get(last, [])]
