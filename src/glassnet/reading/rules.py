@@ -25,7 +25,7 @@ LEAST_STROKES = 16.0  # stroke widths that they cover
 LEAST_HEIGHTS = 1.6  # and heights of digits: a 1 is no line
 OFF = 1.6  # pixels a piece may lie off its line
 ON = 0.6  # of a piece's columns that must lie on it
-STEEPEST = 0.06  # pixels a line may rise in one
+STEEPEST, FANNED = 0.06, 0.12  # pixels a line may rise in one, and may lean: from near by, uprights spread like a fan
 GAP = 6  # pixels without ink that a line may have
 UNBROKEN = 0.85  # of a line's columns have ink, the smaller gaps counted
 DENSE = 0.7  # of a line, from its first piece to its last, that they cover
@@ -43,6 +43,8 @@ SHORT = 0.06  # of the sides of a piece's box: so much short of it lines may end
 TALLEST = 12.0  # widths: what is higher is no digit
 SMALL_SIDE, SMALL_INK = 800, 38  # pixels of a small picture's longer side; ink of 255 that counts in it
 BLOCK = 6.0  # stroke widths along which a line's own strength is one number
+# Times as strong as it usually is a line may be, and as other lines are: what is stronger is a pen's.
+STRONGER, STRONGEST = 1.6, 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,10 @@ class Rule:
     def at(self, x: Array) -> Array:
         """Return y at x."""
         return np.interp(x, *self.curve.T) if self.curve.ndim == 2 else np.polyval(self.curve, x)
+
+    def rise(self) -> float:
+        """Return by how many pixels it rises, or falls, in one, in its middle."""
+        return abs(float(np.diff(self.at((self.first + self.last) / 2 + np.array([-0.5, 0.5])))[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +122,7 @@ def roughly(ink: Ink) -> Rough:
 def rules_of(ink: Ink) -> list[Rule]:
     """Return the lines printed on a page that lies straight."""
     turned = cv2.transpose(ink.strength)
-    lines, uprights = _lines(ink.strength, ink), _lines(turned, ink)
+    lines, uprights = _lines(ink.strength, ink, STEEPEST), _lines(turned, ink, FANNED)
     rough = roughly(ink)
     least = max(LEAST_STROKES * ink.stroke, LEAST_HEIGHTS * rough.usual_height() / rough.factor)
     level, upright = (
@@ -124,14 +130,25 @@ def rules_of(ink: Ink) -> list[Rule]:
         for each, side in ((lines, ink.strength.shape[1]), (uprights, ink.strength.shape[0]))
     )
     level, upright = [*level, *_across(ink.strength, level, ink)], [*upright, *_across(turned, upright, ink)]
-    if min(_entire(level, ink.strength.shape[1]), _entire(upright, ink.strength.shape[0])) >= SQUARED:
+    level, upright = _alike(level, ink.strength.shape[1]), _alike(upright, ink.strength.shape[0])
+    if min(len(_entire(level, ink.strength.shape[1])), len(_entire(upright, ink.strength.shape[0]))) >= SQUARED:
         return [*level, *_upright(upright)]  # squared paper has no boxes with sides of their own
-    short = [line for line in _ticks(uprights, level, ink) if not any(_has(rule, line) for rule in upright)]
+    straight = [line for line in uprights if line.rise() <= STEEPEST]
+    short = [line for line in _ticks(straight, level, ink) if not any(_has(rule, line) for rule in upright)]
     return [*level, *_upright(upright), *_upright(short)]
 
 
-def _entire(rules: Sequence[Rule], side: int) -> int:
-    return sum(rule.last - rule.first >= MOST_OF_SIDE * side for rule in rules)
+def _entire(rules: Sequence[Rule], side: int) -> list[Rule]:
+    return [rule for rule in rules if rule.last - rule.first >= MOST_OF_SIDE * side]
+
+
+def _alike(rules: Sequence[Rule], side: int) -> list[Rule]:
+    """Return the lines without short ones that are far stronger than many long ones: level strokes of digits."""
+    entire = _entire(rules, side)
+    if len(entire) < SQUARED:
+        return list(rules)
+    most = STRONGEST * float(np.median([rule.strength for rule in entire]))
+    return [rule for rule in rules if rule in entire or rule.strength <= most]
 
 
 def without_rules(ink: Ink, rules: Sequence[Rule]) -> Ink:
@@ -165,7 +182,7 @@ def _upright(rules: Sequence[Rule]) -> list[Rule]:
     ]
 
 
-def _lines(strength: Array, ink: Ink) -> list[Rule]:
+def _lines(strength: Array, ink: Ink, steepest: float) -> list[Rule]:
     """Return the straight level strokes, of any length from a few stroke widths on."""
     thickest = max(4, round(1.1 * ink.stroke))
     along = cv2.blur(strength, (ALONG, 1))
@@ -185,7 +202,7 @@ def _lines(strength: Array, ink: Ink) -> list[Rule]:
         y = (part * np.arange(height)[:, np.newaxis]).sum(axis=0)[x] / columns[x] + top
         x = x + left
         curve, on_it = _fitted(x, y, 2 if width > 20 * ink.stroke and width > 200 else 1)
-        if on_it.mean() < ON or abs(np.polyval(np.polyder(curve), left + width / 2)) > STEEPEST:
+        if on_it.mean() < ON or abs(np.polyval(np.polyder(curve), left + width / 2)) > steepest:
             continue
         thick = float(np.median(columns[x - left]))
         lines = _inked(strength, curve, int(x[on_it][0]), int(x[on_it][-1]) + 1, thick)
@@ -369,6 +386,7 @@ def _profile(around: Array, part: Array, block: int) -> Array:
     medians = np.median(moved[:, : blocks * width].reshape(count - 1, blocks, width), axis=2)
     padded = np.pad(medians, ((0, 0), (2, 2)), mode="edge")
     medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=1), axis=2)
+    medians = np.minimum(medians, STRONGER * np.median(medians, axis=1, keepdims=True))
     centres = (np.arange(blocks) + 0.5) * width
     along = np.stack([np.interp(np.arange(columns), centres, row) for row in medians]).astype(np.float32)
     first, last = np.vstack([along, along[-1:]]), np.vstack([along[:1], along])
