@@ -45,6 +45,8 @@ LEAST, WHOLE, BROKEN = 0.5, 0.95, 0.85
 LAYERS = (768, 96)
 DRAWN = 0.2  # of the rows are written with the project's own strokes
 MARKS = {**{kind: ASIDE[kind] for kind in ("letter", "word", "scribble", "zigzag")}, **FURTHER}
+MARKED = 0.3  # of what is written are marks
+WORDS = 4  # times as many words as other kinds of marks: an m can be cut into ones and sevens in many ways
 PARTS = 0.5  # of the candidates that are parts are learned from: they are five sixths of all
 HELD_OUT = 0.05
 MARK = -1  # no digit
@@ -75,8 +77,9 @@ def written(generator: np.random.Generator, digits: Digits) -> tuple[Ink, Array,
         writer = Writer(Digits() if generator.random() < DRAWN else digits, hand, generator)
         x, baseline = height, Baseline((line + 1.5) * 2 * height, rise=float(generator.normal(0, 0.01)))
         while x < 16 * height:
-            if generator.random() < 0.25:
-                cover, below = MARKS[str(generator.choice(list(MARKS)))](hand, generator)
+            if generator.random() < MARKED:
+                kind = str(generator.choice([*MARKS, *["word"] * (WORDS - 1)]))
+                cover, below = MARKS[kind](hand, generator)
                 inks.append((Drawn(cover, round(x), round(baseline.at(x) + below) - cover.shape[0]), MARK))
             else:
                 together = writer.number(int(generator.integers(1, 8)), x, baseline)
@@ -163,8 +166,8 @@ def several(seed: int, sheets: range) -> tuple[Array, Array]:
 def main() -> None:
     """Make the examples, train on them, keep the network."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--sheets", type=int, default=3000, help="of about 700 candidates each")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--sheets", type=int, default=4500, help="of about 700 candidates each")
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="that make examples; the same ones")
     parser.add_argument("--to", type=Path, default=TARGET)

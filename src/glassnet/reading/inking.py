@@ -36,7 +36,8 @@ GRAINY, GRAIN = 0.1, 1.0  # of a small picture's contrast; by how many of its pi
 SMOOTHED = (0.15, 0.25, 0.35, 0.5, 0.7)
 # Of the steps in a picture, what strokes make at least, and what is enough to be all of them; and by how much more a
 # wider square explains where strokes are covered.
-SHARE_OF_STROKES, ENOUGH, LITTLE_MORE = 0.2, 0.85, 1.08
+SHARE_OF_STROKES, ENOUGH, LITTLE_MORE = 0.15, 0.85, 1.08
+STEADILY_MORE, STEADY = 1.25, 1.2
 MOST_OF_STEP = 2.0  # times the least step that counts
 # Most of a page is paper, so dark ink is the likelier the brighter the usual pixel is: by a factor of e for so many
 # levels above the neutral one, and by so many for its place between the darkest and the brightest there is.
@@ -127,21 +128,25 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
     low, middle, high = np.percentile(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0.5, 50, 99.5))
     usual = (middle - low) / max(high - low, 1)
     likely = float(np.exp(LIKELY_USUAL * (usual - 0.5) + (middle - NEUTRAL_PAPER) / LIKELY_PAPER))
-    strokes = min(_plateau(dark), _plateau(bright))
+    strokes = min(_plateau(dark, sides), _plateau(bright, sides))
     told = max(1e-6, dark[strokes], bright[strokes])
     number = next((n for n in range(len(sides)) if max(dark[n], bright[n]) >= 0.6 * told), 0)
     odds = likely * (dark[number] / told + 0.02) ** 2 / (bright[number] / told + 0.02) ** 2
     found = odds < 1 if light is None else light
-    return found, sides[_plateau(bright if found else dark)], max(odds, 1 / odds)
+    return found, sides[_plateau(bright if found else dark, sides)], max(odds, 1 / odds)
 
 
-def _plateau(told: list[float]) -> int:
-    """Return the number of the smallest square that covers strokes, by what each one explains.
+def _plateau(told: list[float], sides: list[int]) -> int:
+    """Return the number of the smallest square that covers strokes, by what each one, of those sides, explains.
 
-    Once strokes are covered, a wider square explains little more, until it covers the corners of shadows as well.
+    Once strokes are covered, a wider square explains little more, until it covers the corners of shadows as well; or,
+    where shadows have long sides, steadily more for each pixel of its side, and no less than wider ones.
     """
+    most = max(told)
+    gained = np.diff(told) / np.diff(sides)
     for number, (each, wider) in enumerate(itertools.pairwise(told)):
-        if each >= ENOUGH * max(told) or (each >= SHARE_OF_STROKES * max(told) and wider < LITTLE_MORE * each):
+        steady = wider < STEADILY_MORE * each and gained[number] <= STEADY * gained[number + 1 :].max(initial=0)
+        if each >= ENOUGH * most or (each >= SHARE_OF_STROKES * most and (wider < LITTLE_MORE * each or steady)):
             return number
     return len(told) - 1
 
