@@ -37,11 +37,13 @@ SMOOTHED = (0.15, 0.25, 0.35, 0.5, 0.7)
 # Of the steps in a picture, what strokes make at least, and what is enough to be all of them; and by how much more a
 # wider square explains where strokes are covered.
 SHARE_OF_STROKES, ENOUGH, LITTLE_MORE = 0.15, 0.85, 1.08
-STEADILY_MORE, STEADY = 1.25, 1.2
+# Beside shadows the next square explains up to so many times as much, and, for each pixel of its side, no more than so
+# many times what some wider one does; so tell the first squares, where one further on by so many lacks a share.
+STEADILY_MORE, STEADY, THIN, FAR, STILL_LACKING = 1.25, 1.2, 3, 4, 0.9
 MOST_OF_STEP = 2.0  # times the least step that counts
 # Most of a page is paper, so dark ink is the likelier the brighter the usual pixel is: by a factor of e for so many
 # levels above the neutral one, and by so many for its place between the darkest and the brightest there is.
-NEUTRAL_PAPER, LIKELY_PAPER = 110, 50
+NEUTRAL_PAPER, LIKELY_PAPER = 70, 50
 LIKELY_USUAL = 4.0
 
 
@@ -139,16 +141,25 @@ def _polarity(small: Array, light: bool | None) -> tuple[bool, int, float]:
 def _plateau(told: list[float], sides: list[int]) -> int:
     """Return the number of the smallest square that covers strokes, by what each one, of those sides, explains.
 
-    Once strokes are covered, a wider square explains little more, until it covers the corners of shadows as well; or,
-    where shadows have long sides, steadily more for each pixel of its side, and no less than wider ones.
+    Once strokes are covered, a wider square explains little more, until it covers the corners of shadows as well.
     """
     most = max(told)
-    gained = np.diff(told) / np.diff(sides)
     for number, (each, wider) in enumerate(itertools.pairwise(told)):
-        steady = wider < STEADILY_MORE * each and gained[number] <= STEADY * gained[number + 1 :].max(initial=0)
-        if each >= ENOUGH * most or (each >= SHARE_OF_STROKES * most and (wider < LITTLE_MORE * each or steady)):
+        covered = wider < LITTLE_MORE * each or _shadows_from(number, told, sides)
+        if each >= ENOUGH * most or (each >= SHARE_OF_STROKES * most and covered):
             return number
     return len(told) - 1
+
+
+def _shadows_from(number: int, told: list[float], sides: list[int]) -> bool:
+    """Return whether what wider squares than that of a number explain is of shadows, as ``_plateau`` has them.
+
+    A shadow's corner is covered the further the wider the square, and is far wider than strokes.
+    """
+    gained = np.diff(told) / np.diff(sides)
+    steady = gained[number] <= STEADY * gained[number + 1 :].max(initial=0)
+    little = told[number + 1] < STEADILY_MORE * told[number]
+    return number < THIN and little and steady and told[min(number + FAR, len(told) - 1)] < STILL_LACKING * max(told)
 
 
 def _clearest(small: Array) -> Array:
