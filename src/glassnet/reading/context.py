@@ -20,7 +20,7 @@ WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 # page has, and one, and of how many marks that are no digits, and one; and how far the row's height is off that of most
 # digits. Fitted to pieces on pages of training digits and real pictures, as is what it must reach.
 DIGITS, MARKS, CLEAR_ONES, ODD_ONES, HEIGHT = 1.97, -0.69, 0.93, -1.81, -2.86
-RIGHTLY_CUT, CLEAR = 3.5, 0.9
+RIGHTLY_CUT, CLEAR = 2.1, 0.9
 LEAST = 1e-4  # probability
 WORD = 2.4  # how sure digits must be, in logarithms of odds, were all marks beside them none
 # How much speaks for what is read in a row being digits: so many times the mean logarithms of their odds, of the odds
@@ -28,7 +28,7 @@ WORD = 2.4  # how sure digits must be, in logarithms of odds, were all marks bes
 # page has that are no digits, and one: print and photographs have many. Fitted to rows of the same pages, as is what it
 # must reach.
 SURE, MARKED, NONES, REFUSED = 1.32, -0.34, -0.35, -1.2
-LIKELY_ROW, SUREST = 4.6, 7.0
+LIKELY_ROW, SUREST = 3.13, 7.0
 LEAST_PROBABILITY = 0.5  # of a digit that is read
 LIKELY_NONE = 0.56  # probability
 TEXT_SHARE = 0.5  # of a page's marks that are refused: then it is print, with chance digits
