@@ -14,7 +14,7 @@ from glassnet.reading.canvas import smaller
 from glassnet.reading.connected import connected
 from glassnet.reading.inking import NOISY, Ink, inked, survey
 from glassnet.reading.pieces import Pieces, mended, pieces_of
-from glassnet.reading.remains import at_edges, blots, parted, remains, ticks
+from glassnet.reading.remains import at_edges, parted, remains, ticks
 from glassnet.reading.rows import rows_of, usual_height
 from glassnet.reading.rules import Rule, roughly, rules_of
 from glassnet.reading.traced import traced
@@ -60,6 +60,29 @@ def test_strong_edges_of_shadows_do_not_outweigh_faint_strokes() -> None:
     assert found.stroke < 10
 
 
+def in_shadow(shaded: Array, light: float, rings: int, stroke: int, ink: int) -> Array:
+    """Return a picture (400, 480, 3) of rings in a row, drawn with a pen so wide and dark, some of it shaded."""
+    picture = np.full((400, 480), 225.0)
+    for x in range(60, 60 + 40 * rings, 40):
+        cv2.circle(picture, (x, 50), 14, ink, stroke)
+    picture[shaded] *= light
+    picture = cv2.GaussianBlur(picture, (0, 0), 1) + np.random.default_rng(0).normal(0, 1.5, picture.shape)
+    return cv2.merge([np.clip(picture, 0, 255).astype(np.uint8)] * 3)
+
+
+def test_thin_strokes_beside_large_shadows_are_thin() -> None:
+    rows, columns = np.mgrid[:400, :480]
+    spikes = [(rows > 100) & (np.abs(columns - middle) < (rows - 100) / 4) for middle in (80, 240, 400)]
+    found = survey(in_shadow(np.any(spikes, axis=0), 0.6, rings=5, stroke=2, ink=180))
+    assert not found.light
+    assert found.stroke < 10
+
+
+def test_a_page_mostly_in_shadow_is_no_board() -> None:
+    rows, columns = np.mgrid[:400, :480]
+    assert not survey(in_shadow(rows > 90 + columns / 6, 0.35, rings=9, stroke=5, ink=80)).light
+
+
 def test_noise_is_smoothed() -> None:
     generator = np.random.default_rng(0)
     paper = np.full((300, 400), 180.0)
@@ -103,6 +126,29 @@ def test_a_one_on_a_printed_line_is_no_tick() -> None:
     """Two of one height, as straight as ticks, but with a pen thicker than the line."""
     pen, line = [(100, 160, 7, 40), (300, 161, 7, 39)], [(60, 170, 3, 28), (260, 170, 3, 28), (460, 171, 3, 27)]
     assert ticks(pieces_at([*pen, *line]), [printed(200)]).tolist() == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(("lean", "count"), [(0.0, 9), (0.1, 9), (0.2, 0)])
+def test_uprights_may_lean_as_seen_from_near_by(lean: float, count: int) -> None:
+    fan = [np.array([[x, 0], [x + 400 * lean, 399]]) for x in range(40, 560, 60)]
+    level = [np.array([[0, y], [599, y]]) for y in range(10, 400, 60)]
+    digits = [np.array([[x, 20], [x + 14, 20], [x, 50]]) for x in range(60, 560, 60)]
+    rules = rules_of(drawn((400, 600), [*fan, *level, *digits], thick=3))
+    assert sum(rule.upright for rule in rules) == count
+
+
+def test_leaning_strokes_on_a_line_are_no_ticks() -> None:
+    line = np.array([[0, 200], [599, 200]])
+    strokes = [np.array([[x, 160], [x - 4, 198]]) for x in range(60, 560, 60)]
+    assert [rule.upright for rule in rules_of(drawn((400, 600), [line, *strokes], thick=3))] == [False]
+
+
+def test_what_a_pen_wrote_in_line_with_weak_lines_is_none() -> None:
+    grid = drawn((400, 600), [np.array([[0, y], [599, y]]) for y in range(30, 400, 40)], thick=3)
+    grid.strength[grid.strength > 0] = 60
+    for x in (200, 250, 300, 350):  # the bars of sevens
+        cv2.line(grid.strength, (x, 170), (x + 45, 170), 220, 4)
+    assert sorted(round(float(rule.at(np.array(300)))) for rule in rules_of(grid)) == [*range(30, 400, 40)]
 
 
 def test_ticks_as_thick_as_their_line_are_many() -> None:
@@ -195,15 +241,6 @@ def test_a_strip_of_table_lies_along_the_edge() -> None:
     assert at_edges(pieces_at(boxes), inside).tolist() == [True, False, False, False, False]
 
 
-def test_shadows_and_holes_are_blots_and_a_filled_digit_is_none() -> None:
-    digits = [(20 + 60 * number, 50, 8, 40) for number in range(8)]
-    assert blots(pieces_at([*digits, (100, 200, 150, 120), (300, 200, 30, 40)]), 6.0).tolist() == 8 * [False] + [
-        True,
-        False,
-    ]
-    assert not blots(pieces_at([(100, 100, 60, 200)]), 60.0).any()  # the only digit there is, in bold
-
-
 def test_strokes_of_a_broken_digit_are_one_piece() -> None:
     digits = [(20 + 60 * number, 50, 30, 60) for number in range(6)]
     broken, apart = [(100, 200, 30, 25), (95, 232, 30, 28)], [(300, 200, 20, 20), (300, 260, 20, 20)]
@@ -226,6 +263,5 @@ def test_pieces_of_an_empty_page() -> None:
     pieces = pieces_of(drawn((40, 60), []))
     assert len(pieces) == 0
     assert not remains(pieces, [printed(20)], pieces.labels.astype(np.uint8)).any()
-    assert not len(blots(pieces, 5.0))
     assert len(mended(pieces, 0.0)) == 0
     assert len(parted(pieces, [printed(20)], 0.0)) == 0

@@ -13,7 +13,6 @@ import numpy as np
 
 from glassnet.digits.picture import Array
 from glassnet.reading.canvas import smaller
-from glassnet.reading.connected import connected
 from glassnet.reading.inking import Ink
 
 SURVEY_SIDE = 320
@@ -29,7 +28,6 @@ FAR_DARKER, LESS_PALE = 0.35, 0.75  # of the sheet's brightness and paleness: no
 STRAIGHT = 0.95  # of what a sheet and its four corners cover together, what both cover
 ODD_ANGLE = 22  # degrees that a sheet's corner may differ from a right angle, seen from the side
 INSET = 0.006  # of the longer side: what is cut off at the edges, where a sheet throws shadow
-WEAK = 40  # of 255: ink that is weaker hangs nothing together
 STEEPEST = 12.0  # degrees
 LEAST_TURN = 0.3
 
@@ -233,13 +231,9 @@ def lean_of(ink: Ink) -> float:
     factor = min(1.0, 500 / max(strength.shape))
     inked = cv2.subtract(strength, np.full_like(strength, round(min(1.2 * ink.noise, 128))))
     small = smaller(inked, factor)
-    # What is wider than two strokes is a blot, or the corner of a shadow; what is so for the most part goes whole.
+    # What is wider than two strokes is a blot, or the corner of a shadow.
     side = 2 * round(ink.stroke * factor) + 3
-    wide = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    small = cv2.subtract(small, wide)
-    parts = connected(cv2.threshold(cv2.max(small, wide), WEAK, 1, cv2.THRESH_BINARY)[1])
-    blot = np.bincount(parts.of, wide.reshape(-1)[parts.places] > WEAK, minlength=len(parts)) > 0.5 * parts.area
-    small[parts.marked(blot)] = 0
+    small = cv2.subtract(small, cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)))
     small = np.minimum(small, 128).astype(np.float32)
     if not small.any():
         return 0.0

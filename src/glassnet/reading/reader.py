@@ -24,7 +24,7 @@ from glassnet.reading.marks import kind_of
 from glassnet.reading.outline import Flat, brought_back, flat_of, lean_of, levelled
 from glassnet.reading.page import Box, Digit, Line, Mark, Page
 from glassnet.reading.pieces import mended, pieces_of, without
-from glassnet.reading.remains import at_edges, blots, parted, remains, ticks
+from glassnet.reading.remains import at_edges, parted, remains, ticks
 from glassnet.reading.rows import usual_height
 from glassnet.reading.rules import rules_of, without_rules
 from glassnet.reading.scores import LEAST_WITHOUT_NONE, Judge, judge_of, ranking
@@ -142,7 +142,7 @@ def _read(pixels: Array, size: tuple[int, int], judge: Judge, turn: bool) -> _Tr
     plain = at_full_strength(without_rules(plain, bent))
     pieces = pieces_of(plain)
     printed = remains(pieces, [*rules, *bent], level.strength) | ticks(pieces, rules)
-    pieces = without(pieces, printed | at_edges(pieces, shown) | blots(pieces, plain.stroke))
+    pieces = without(pieces, printed | at_edges(pieces, shown))
     usual = usual_height(pieces)
     pieces = parted(mended(pieces, usual), rules, usual)
     upright = upright_of(plain.strength, pieces, judge, turn)

@@ -9,8 +9,7 @@ import numpy as np
 
 from glassnet.digits.picture import Array
 from glassnet.reading.inking import square
-from glassnet.reading.pieces import Pieces, without
-from glassnet.reading.rows import usual_height
+from glassnet.reading.pieces import Pieces
 from glassnet.reading.rules import Rule, along
 
 ROUND = 0.9  # of the picture's sides: a frame around it
@@ -21,7 +20,6 @@ STRIP = 0.12  # of the page's longer side
 MOSTLY, ENTIRELY, CROWDED = 0.8, 0.95, 0.5  # of a piece's area; of the page are lines
 TALL, REACHING = 1.45, 0.5  # usual heights: what may be two digits, one below the other, and how far each reaches
 STRONGER = 1.4  # times the usual line: what is as strong was written
-BLOT, SOLID, LARGER = 4.0, 0.5, 1.6  # times a stroke's width; of a blot's area; times the usual height
 FEWEST_AT_EDGES = 4  # on a picture of one digit or two, strokes may well reach the edges
 
 
@@ -88,21 +86,6 @@ def remains(pieces: Pieces, rules: Sequence[Rule], strength: Array) -> Array:
     usual = float(np.median([rule.strength for rule in rules]))
     printed = (counts >= MOSTLY * pieces.area) & (mean < STRONGER * usual)
     return np.asarray(printed | (counts >= ENTIRELY * pieces.area))
-
-
-def blots(pieces: Pieces, stroke: float) -> Array:
-    """Return which pieces (n,) are shadows, holes, a thumb: larger than digits, and far wider than a stroke inside."""
-    side = round(BLOT * stroke)
-    solid = np.zeros(len(pieces), bool)
-    large = (np.minimum(pieces.width, pieces.height) > side) & (pieces.area > 2 * side * side)
-    for piece in np.flatnonzero(large).tolist():
-        left, top, wide, high = (int(each[piece]) for each in (pieces.left, pieces.top, pieces.width, pieces.height))
-        mask = (pieces.labels[top : top + high, left : left + wide] == piece + 1).view(np.uint8)
-        mask = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-        opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, square(side))
-        solid[piece] = cv2.countNonZero(opened) > SOLID * pieces.area[piece]
-    usual = usual_height(without(pieces, solid)) if solid.any() else 0.0
-    return solid & (np.maximum(pieces.width, pieces.height) > LARGER * usual)
 
 
 def parted(pieces: Pieces, rules: Sequence[Rule], usual: float) -> Pieces:
