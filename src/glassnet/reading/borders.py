@@ -114,8 +114,8 @@ class Weights:
 
 
 # The network of digits has never seen half a digit with the other half beside it: of what was cut it knows little.
-CUT = Weights(own=0.315, seen=0.773, own_none=0.1, seen_none=1.23, none=-3.08)
-WHOLE = Weights(own=1.21, seen=0.267, own_none=0.18, seen_none=0.95, none=-1.03)
+CUT = Weights(own=0.315, seen=1.09, own_none=0.1, seen_none=1.73, none=-2.71)
+WHOLE = Weights(own=1.21, seen=0.3, own_none=0.18, seen_none=1.19, none=-1.03)
 LEAST = 1e-5
 
 

@@ -20,7 +20,7 @@ WORD_GAP = 0.6  # of a row's height: marks nearer than this are one group
 # page has, and one, and of how many marks that are no digits, and one; and how far the row's height is off that of most
 # digits. Fitted to pieces on pages of training digits and real pictures, as is what it must reach.
 DIGITS, MARKS, CLEAR_ONES, ODD_ONES, HEIGHT = 1.97, -0.69, 0.93, -1.81, -2.86
-RIGHTLY_CUT, CLEAR = 2.1, 0.9
+RIGHTLY_CUT, CLEAR = 2.25, 0.9
 LEAST = 1e-4  # probability
 WORD = 2.4  # how sure digits must be, in logarithms of odds, were all marks beside them none
 # How much speaks for what is read in a row being digits: so many times the mean logarithms of their odds, of the odds
