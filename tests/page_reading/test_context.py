@@ -19,11 +19,9 @@ def judge() -> Judge:
     return judge_of(None)
 
 
-def row(
-    judge: Judge, probabilities: list[float], *, top: int = 0, mark: float = 0.003, none: float = 0.0, height: int = 40
-) -> Reading:
+def row(judge: Judge, probabilities: list[float], *, top: int = 0, mark: float = 0.003, none: float = 0.0) -> Reading:
     """Return a row of whole digits side by side, each that likely a 3, each that likely a mark and none."""
-    found = []
+    found, height = [], 40
     for number, probability in enumerate(probabilities):
         answer = np.full(11, (1 - probability) / 10, np.float32)
         answer[judge.digit_columns[3]] = probability
@@ -38,8 +36,8 @@ def test_rows_of_digits_are_believed(judge: Judge) -> None:
     assert [len(reading.digits) for reading in believed(readings, judge)] == [3, 1]
 
 
-def test_a_word_lower_than_the_digits_is_refused(judge: Judge) -> None:
-    word = row(judge, [0.8, 0.7, 0.9], top=100, mark=0.2, none=0.1, height=28)
+def test_a_word_whose_letters_pass_for_digits_is_refused(judge: Judge) -> None:
+    word = row(judge, [0.8, 0.7, 0.9], top=100, mark=0.4, none=0.3)
     numbers, refused = believed([row(judge, [0.99] * 6), word], judge)
     assert len(numbers.digits) == 6
     assert refused.digits == ()
