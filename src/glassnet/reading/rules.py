@@ -122,16 +122,14 @@ def roughly(ink: Ink) -> Rough:
 def rules_of(ink: Ink) -> list[Rule]:
     """Return the lines printed on a page that lies straight."""
     turned = cv2.transpose(ink.strength)
+    high, wide = ink.strength.shape
     lines, uprights = _lines(ink.strength, ink, STEEPEST), _lines(turned, ink, FANNED)
     rough = roughly(ink)
     least = max(LEAST_STROKES * ink.stroke, LEAST_HEIGHTS * rough.usual_height() / rough.factor)
-    level, upright = (
-        _long(each, max(least, LEAST_SUM * side))
-        for each, side in ((lines, ink.strength.shape[1]), (uprights, ink.strength.shape[0]))
-    )
-    level, upright = [*level, *_across(ink.strength, level, ink)], [*upright, *_across(turned, upright, ink)]
-    level, upright = _alike(level, ink.strength.shape[1]), _alike(upright, ink.strength.shape[0])
-    if min(len(_entire(level, ink.strength.shape[1])), len(_entire(upright, ink.strength.shape[0]))) >= SQUARED:
+    level, upright = _long(lines, max(least, LEAST_SUM * wide)), _long(uprights, max(least, LEAST_SUM * high))
+    level = _alike([*level, *_across(ink.strength, level, ink)], wide)
+    upright = _alike([*upright, *_across(turned, upright, ink)], high)
+    if min(len(_entire(level, wide)), len(_entire(upright, high))) >= SQUARED:
         return [*level, *_upright(upright)]  # squared paper has no boxes with sides of their own
     straight = [line for line in uprights if line.rise() <= STEEPEST]
     short = [line for line in _ticks(straight, level, ink) if not any(_has(rule, line) for rule in upright)]
